@@ -1,0 +1,1 @@
+"""The forward model: from scene radiance to what a camera writes."""
