@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import numba
 
@@ -23,9 +23,10 @@ _FAST = {"nsz", "arcp", "contract", "afn", "reassoc"}
 def kernel(function: Function) -> Function:
     """Compile `function`; machine code is cached on disk where some folder can be written."""
     try:
-        return numba.njit(nogil=True, cache=True, fastmath=_FAST, error_model="numpy")(function)  # type: ignore[no-any-return]
+        compiled = numba.njit(nogil=True, cache=True, fastmath=_FAST, error_model="numpy")(function)
     except RuntimeError:  # neither the package's folder nor the user's cache folder can be written
-        return numba.njit(nogil=True, fastmath=_FAST, error_model="numpy")(function)  # type: ignore[no-any-return]
+        compiled = numba.njit(nogil=True, fastmath=_FAST, error_model="numpy")(function)
+    return cast(Function, compiled)
 
 
 def run_in_bands(work: Callable[[int, int], object], height: int, *, multiple: int = 1) -> None:

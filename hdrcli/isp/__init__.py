@@ -1,0 +1,1 @@
+"""The camera pipeline, one stage a module; no files."""

@@ -1,0 +1,1 @@
+"""Exposures of one scene into one picture."""

@@ -121,7 +121,7 @@ def scene_to_camera(scene: FloatArray, camera: Camera, neutral: tuple[float, flo
     """
     matrix = camera.xyz_to_camera @ SRGB_TO_XYZ
     matrix = np.array(neutral)[:, None] * matrix / matrix.sum(axis=1, keepdims=True)
-    return np.maximum(scene @ matrix.T.astype(np.float32), np.float32(0))
+    return np.asarray(np.maximum(scene @ matrix.T.astype(np.float32), np.float32(0)), dtype=np.float32)
 
 
 def capture(scene: FloatArray, camera: Camera, settings: CaptureSettings, rng: np.random.Generator) -> Capture:
@@ -192,7 +192,7 @@ def _optics(scene: FloatArray, blur_px: float) -> FloatArray:
 
 def _quantise(x: FloatArray, camera: Camera, iso: float, row_offset_dn: np.ndarray) -> CountArray:
     counts = np.float32(camera.black) + x * np.float32(camera.white(iso) - camera.black) + row_offset_dn
-    return np.clip(np.rint(counts), 0, camera.white(iso)).astype(np.uint16)
+    return np.asarray(np.clip(np.rint(counts), 0, camera.white(iso)), dtype=np.uint16)
 
 
 def _empty_borders(shape: tuple[int, ...], border: int) -> MaskedBorders | None:

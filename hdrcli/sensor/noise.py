@@ -74,4 +74,4 @@ def add_noise(x: FloatArray, noise: NoiseModel, rng: np.random.Generator) -> Flo
     noisy = electrons + np.sqrt(electrons) * rng.standard_normal(x.shape, dtype=np.float32)
     noisy[few] = rng.poisson(electrons[few])
     read = np.float32(np.sqrt(noise.read)) * rng.standard_normal(x.shape, dtype=np.float32)
-    return (noisy * np.float32(noise.shot) + read).astype(np.float32)
+    return np.asarray(noisy * np.float32(noise.shot) + read, dtype=np.float32)
