@@ -10,9 +10,13 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numba
+import numpy as np
+
+Real = float | np.floating[Any]
+"""A scalar argument of a kernel; np.float32 keeps the arithmetic in single precision."""
 
 Function = TypeVar("Function", bound=Callable[..., object])
 

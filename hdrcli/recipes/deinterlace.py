@@ -1,0 +1,444 @@
+"""One dual-ISO raw file to HDR: read, analyse, repair, reconstruct, merge, develop, write."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from hdrcli import __version__
+from hdrcli.dualiso.detect import DualIsoAnalysis, analyse, normalise
+from hdrcli.dualiso.interpolate import Reconstruction, reconstruct
+from hdrcli.errors import ModelError, UnsuitableInputError
+from hdrcli.images import BayerImage, DisplayImage, Exposure, Metadata, RawFrame, SceneImage
+from hdrcli.io.dng import merged_to_counts, write_dng, write_dng_half
+from hdrcli.io.exr import write_exr
+from hdrcli.io.icc import icc_profile
+from hdrcli.io.output import atomic_output
+from hdrcli.io.preview import write_display
+from hdrcli.io.raw import read_raw
+from hdrcli.io.tiff import write_tiff
+from hdrcli.isp.defects import repair_defects
+from hdrcli.isp.develop import DevelopSettings, develop
+from hdrcli.isp.orient import orient
+from hdrcli.isp.tonemap import encode_display, reinhard_global, reinhard_local
+from hdrcli.merge.rgb import high_exposure_weight, low_exposure_weight, merge_rgb
+
+Progress = Callable[[str, float], None]
+"""Told the stage that begins and the share of the work done so far; may raise to cancel."""
+
+
+@dataclass(frozen=True)
+class DeinterlaceSettings:
+    """Everything that may be chosen; the defaults suit nearly every file.
+
+    Attributes
+    ----------
+    model : str
+        "none" for the classical reconstruction, the only one in this release.
+    row_pattern : str or None
+        Row classes of the first four rows ("HHLL", "LHHL", "LLHH", "HLLH") instead of the measured ones.
+    gain : float or None
+        Ratio of high to low ISO instead of the measured one.
+    force : bool
+        Go on although the frame does not look dual-ISO.
+    black_level, white_level : float or None
+        Counts, instead of the measured or stated levels.
+    merge : str
+        "bayer": on the mosaic, one demosaicking; "rgb": both exposures developed, then equation 19 of the paper.
+    repair : bool
+        Repair hot and dead pixels.
+    denoise : float
+        Strength of noise reduction on the mosaic, 1.0 as the noise model says, 0.0 none.
+    develop : DevelopSettings
+    tonemap : str
+        "reinhard", "reinhard-local" or "none", for display files and previews.
+    key, white : float or None
+        Key and white point of the tone curve; None for automatic.
+    bits : int
+        16 or 32 bit floats in EXR.
+    compression : str
+        Of EXR: "zip", "piz" or "dwaa".
+    layers : bool
+        Add the low and the high exposure as EXR layers.
+    linear : bool
+        Write TIFF as scene-linear floats instead of a tone-mapped picture.
+    dng_format : str
+        "integer" (16 bit, lossless JPEG) or "half" (floats, Deflate).
+    """
+
+    model: str = "none"
+    row_pattern: str | None = None
+    gain: float | None = None
+    force: bool = False
+    black_level: float | None = None
+    white_level: float | None = None
+    merge: str = "bayer"
+    repair: bool = True
+    denoise: float = 1.0
+    develop: DevelopSettings = field(default_factory=DevelopSettings)
+    tonemap: str = "reinhard"
+    key: float | None = None
+    white: float | None = None
+    bits: int = 16
+    compression: str = "zip"
+    layers: bool = False
+    linear: bool = False
+    dng_format: str = "integer"
+
+
+@dataclass(frozen=True)
+class DeinterlaceReport:
+    """What was measured and done.
+
+    Attributes
+    ----------
+    source, output : Path
+    raw : RawFrame facts are read from
+    analysis : DualIsoAnalysis
+    repaired : int
+        Hot and dead samples replaced.
+    seconds : dict of str to float
+        Wall time by stage, in order.
+    """
+
+    source: Path
+    output: Path
+    camera: str
+    size: tuple[int, int]
+    metadata: Metadata
+    analysis: DualIsoAnalysis
+    repaired: int
+    seconds: dict[str, float]
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the report in terms that JSON knows."""
+        a = self.analysis
+        return {
+            "source": str(self.source),
+            "output": str(self.output),
+            "camera": self.camera,
+            "width": self.size[0],
+            "height": self.size[1],
+            "iso_metadata": self.metadata.iso,
+            "dual_iso": a.is_dual_iso,
+            "confidence": round(a.confidence, 4),
+            "evidence": a.reason,
+            "row_pattern": a.row_pattern,
+            "iso_ratio": round(a.gain, 4),
+            "iso_difference_ev": round(float(np.log2(a.gain)), 4),
+            "black_low": [round(level, 2) for level in a.black.low],
+            "black_high": [round(level, 2) for level in a.black.high],
+            "black_delta": round(a.black_delta, 3),
+            "black_source": a.black.source,
+            "white_low": round(a.white_low, 1),
+            "white_high": round(a.white_high, 1),
+            "white_source": a.white_source,
+            "noise_low": {"shot": a.noise_low.shot, "read": a.noise_low.read},
+            "noise_high": {"shot": a.noise_high.shot, "read": a.noise_high.read},
+            "clipped_low_percent": round(100 * a.clipped_low, 4),
+            "semi_overexposed_percent": round(100 * a.clipped_high, 4),
+            "deep_shadows_percent": round(100 * a.deep_shadows, 4),
+            "dynamic_range_gained_ev": round(a.dynamic_range_gained_ev, 3),
+            "defective_pixels_repaired": self.repaired,
+            "seconds": {stage: round(seconds, 3) for stage, seconds in self.seconds.items()},
+        }
+
+    def lines(self) -> list[str]:
+        """Return the report for people, one fact a line, with the time of each stage at the end."""
+        a = self.analysis
+        iso = f"ISO {self.metadata.iso:g} in the metadata" if self.metadata.iso else "no ISO in the metadata"
+        facts = [
+            f"{self.source.name}: {self.camera}, {self.size[0]} x {self.size[1]}, {iso}",
+            f"ISO pattern       {a.row_pattern} ({'dual-ISO' if a.is_dual_iso else 'forced'}, "
+            f"confidence {a.confidence:.2f}; {a.reason})",
+            f"ISO difference    {np.log2(a.gain):.3f} EV (ratio {a.gain:.2f})",
+            f"Black level       {np.mean(a.black.low):.1f} low, {np.mean(a.black.high):.1f} high ({a.black.source}); "
+            f"black delta {a.black_delta:+.2f}",
+            f"White level       {a.white_low:.0f} low, {a.white_high:.0f} high ({a.white_source})",
+            f"Read noise        {np.sqrt(a.noise_low.read):.2e} low, {np.sqrt(a.noise_high.read):.2e} high "
+            "(of the low clip)",
+            f"Dynamic range     {a.dynamic_range_gained_ev:+.2f} EV gained",
+            f"Semi-overexposed  {100 * a.clipped_high:.2f} % (high rows clipped), clipped {100 * a.clipped_low:.2f} %",
+            f"Deep shadows      {100 * a.deep_shadows:.2f} % (low rows lost in noise)",
+            f"Repaired pixels   {self.repaired}",
+        ]
+        total = sum(self.seconds.values())
+        times = ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in self.seconds.items())
+        return [*facts, f"Seconds           {times}; total {total:.2f}"]
+
+
+@dataclass(frozen=True)
+class DeinterlacedFrame:
+    """A reconstructed frame, before it is developed: the result of the recipe on arrays.
+
+    Attributes
+    ----------
+    reconstruction : Reconstruction
+        The merged mosaic, and both exposures on demand.
+    analysis : DualIsoAnalysis
+    repaired : int
+        Hot and dead samples replaced.
+    """
+
+    reconstruction: Reconstruction
+    analysis: DualIsoAnalysis
+    repaired: int
+
+
+def deinterlace(
+    source: Path,
+    output: Path,
+    *,
+    settings: DeinterlaceSettings | None = None,
+    preview: Path | None = None,
+    save_exposures: Path | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> DeinterlaceReport:
+    """Turn a dual-ISO raw file into HDR.
+
+    Parameters
+    ----------
+    source : Path
+        Any raw file of a 2x2 RGB Bayer sensor.
+    output : Path
+        The suffix chooses the format: .exr (scene-linear), .tif, .dng (mosaic), .jpg or .png (tone-mapped).
+    settings : DeinterlaceSettings or None
+    preview : Path or None
+        A tone-mapped .jpg or .png besides.
+    save_exposures : Path or None
+        Folder for the two reconstructed exposures as DNG.
+    overwrite : bool
+        Replace files that exist.
+    progress : callable or None
+
+    Returns
+    -------
+    DeinterlaceReport
+
+    Raises
+    ------
+    UnreadableFileError, UnsupportedFileError
+        When the source cannot be read as Bayer raw.
+    UnsuitableInputError
+        When it is not dual-ISO (and not forced).
+    ModelError
+        When the model is unknown.
+    OutputError
+        When an output exists already or cannot be written; nothing is left half written.
+    """
+    settings = settings or DeinterlaceSettings()
+    watch = Stopwatch(progress)
+    mosaic_only = output.suffix.lower() == ".dng" and preview is None
+    with atomic_output(output, overwrite=overwrite, inputs=(source,)) as target:
+        with watch.stage("read", 0.0):
+            raw = read_raw(source)
+        result = deinterlace_frame(raw, settings=settings, watch=watch)
+        metadata = _with_provenance(raw.metadata, settings, result)
+        with watch.stage("develop", 0.6):
+            scene = None if mosaic_only else develop_frame(result, raw, settings=settings)
+        with watch.stage("write", 0.8):
+            if scene is None or output.suffix.lower() == ".dng":
+                _write_mosaic(target, result.reconstruction.merged, raw, metadata, settings)
+            else:
+                _write_scene(target, scene, result, raw, metadata, settings)
+        if preview is not None and scene is not None:
+            with watch.stage("preview", 0.95), atomic_output(preview, overwrite=overwrite, inputs=(source,)) as path:
+                write_display(path, _display(scene, settings, bits=8), metadata=metadata)
+        if save_exposures is not None:
+            with watch.stage("exposures", 0.97):
+                _write_exposures(save_exposures, source, result, raw, metadata, overwrite=overwrite)
+    size = raw.counts.shape[1], raw.counts.shape[0]
+    camera = " ".join(part for part in (raw.camera.make, raw.camera.model) if part) or "unknown camera"
+    return DeinterlaceReport(
+        source, output, camera, size, raw.metadata, result.analysis, result.repaired, watch.seconds
+    )
+
+
+def deinterlace_frame(
+    raw: RawFrame, *, settings: DeinterlaceSettings | None = None, watch: Stopwatch | None = None
+) -> DeinterlacedFrame:
+    """Reconstruct a dual-ISO frame that is in memory; `deinterlace` without the files.
+
+    Parameters
+    ----------
+    raw : RawFrame
+    settings : DeinterlaceSettings or None
+    watch : Stopwatch or None
+
+    Returns
+    -------
+    DeinterlacedFrame
+
+    Raises
+    ------
+    UnsuitableInputError
+        When the frame is not dual-ISO (and not forced).
+    ModelError
+        When the model is unknown.
+    """
+    settings = settings or DeinterlaceSettings()
+    watch = watch or Stopwatch()
+    if settings.model != "none":
+        raise ModelError(f"There is no model {settings.model!r} for deinterlace; --model none is the classical method.")
+    with watch.stage("detect", 0.15):
+        analysis = analyse(
+            raw,
+            row_pattern=settings.row_pattern,
+            gain=settings.gain,
+            black_level=settings.black_level,
+            white_level=settings.white_level,
+        )
+        if not analysis.is_dual_iso and not settings.force:
+            raise UnsuitableInputError(
+                f"{raw.name or 'The frame'} does not look dual-ISO: {analysis.reason}. "
+                "Open it in any raw developer, or force with --force and --iso LOW/HIGH."
+            )
+        frame = normalise(raw, analysis)
+    with watch.stage("repair", 0.25):
+        frame, repaired = repair_defects(frame) if settings.repair else (frame, 0)
+    with watch.stage("reconstruct", 0.3):
+        reconstruction = reconstruct(frame, denoise=settings.denoise)
+    return DeinterlacedFrame(reconstruction, analysis, repaired)
+
+
+def develop_frame(
+    result: DeinterlacedFrame, raw: RawFrame, *, settings: DeinterlaceSettings | None = None
+) -> SceneImage:
+    """Develop a reconstructed frame: white balance, demosaicking, highlights, colour, orientation.
+
+    Parameters
+    ----------
+    result : DeinterlacedFrame
+    raw : RawFrame
+        Where it came from: colour matrices and orientation.
+    settings : DeinterlaceSettings or None
+
+    Returns
+    -------
+    SceneImage
+        Oriented for viewing, 1.0 = clip of the low exposure.
+    """
+    settings = settings or DeinterlaceSettings()
+    orientation = raw.metadata.orientation
+    if settings.merge == "bayer":
+        return develop(result.reconstruction.merged, raw.camera, orientation, settings.develop)
+    low, high = result.reconstruction.low, result.reconstruction.high
+    merged = merge_rgb(
+        develop(low.image, raw.camera, 1, settings.develop),
+        develop(_on_low_scale(high), raw.camera, 1, settings.develop),
+        low_weight=low_exposure_weight(low.image),
+        high_weight=high_exposure_weight(high.image),
+    )
+    return replace(merged, data=orient(merged.data, orientation))
+
+
+class Stopwatch:
+    """Times the stages of a recipe and reports their beginning."""
+
+    def __init__(self, progress: Progress | None = None) -> None:
+        self.seconds: dict[str, float] = {}
+        self._progress = progress
+
+    @contextmanager
+    def stage(self, name: str, share: float) -> Iterator[None]:
+        """Time the block as stage `name`, which begins when `share` (0 to 1) of the work is done."""
+        if self._progress is not None:
+            self._progress(name, share)
+        begin = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - begin
+
+
+def _on_low_scale(exposure: Exposure) -> BayerImage:
+    image = exposure.image
+    return BayerImage(image.data / np.float32(exposure.gain), image.cfa)
+
+
+def _write_mosaic(
+    path: Path, image: BayerImage, raw: RawFrame, metadata: Metadata, settings: DeinterlaceSettings
+) -> None:
+    if settings.dng_format == "half":
+        write_dng_half(path, image, camera=raw.camera, metadata=metadata)
+    else:
+        frame, baseline_exposure = merged_to_counts(image, camera=raw.camera, metadata=metadata)
+        write_dng(path, frame, baseline_exposure=baseline_exposure)
+
+
+def _write_scene(
+    path: Path,
+    scene: SceneImage,
+    result: DeinterlacedFrame,
+    raw: RawFrame,
+    metadata: Metadata,
+    settings: DeinterlaceSettings,
+) -> None:
+    suffix = path.suffix.lower()
+    if suffix == ".exr":
+        layers = _layers(result, raw, settings) if settings.layers else None
+        write_exr(path, scene, metadata=metadata, bits=settings.bits, compression=settings.compression, layers=layers)
+    elif suffix in (".tif", ".tiff"):
+        image = scene if settings.linear or settings.tonemap == "none" else _display(scene, settings, bits=16)
+        write_tiff(path, image, metadata=metadata)
+    else:
+        write_display(path, _display(scene, settings, bits=8), metadata=metadata)
+
+
+def _layers(result: DeinterlacedFrame, raw: RawFrame, settings: DeinterlaceSettings) -> dict[str, SceneImage]:
+    low, high = result.reconstruction.low, result.reconstruction.high
+    return {
+        name: develop(image, raw.camera, raw.metadata.orientation, settings.develop)
+        for name, image in (("low", low.image), ("high", _on_low_scale(high)))
+    }
+
+
+def _write_exposures(
+    folder: Path,
+    source: Path,
+    result: DeinterlacedFrame,
+    raw: RawFrame,
+    metadata: Metadata,
+    *,
+    overwrite: bool,
+) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, exposure in (("low", result.reconstruction.low), ("high", result.reconstruction.high)):
+        frame, baseline_exposure = merged_to_counts(exposure.image, camera=raw.camera, metadata=metadata)
+        with atomic_output(folder / f"{source.stem}-{name}.dng", overwrite=overwrite, inputs=(source,)) as path:
+            write_dng(path, frame, baseline_exposure=baseline_exposure)
+
+
+def _display(scene: SceneImage, settings: DeinterlaceSettings, *, bits: int) -> DisplayImage:
+    if settings.tonemap == "none":
+        shown = scene.data
+    else:
+        operator = reinhard_local if settings.tonemap == "reinhard-local" else reinhard_global
+        shown = operator(scene, key=settings.key, white=settings.white)
+    # A screen knows sRGB and Display P3; other spaces are shown in sRGB.
+    space = scene.colour_space if scene.colour_space in ("srgb-linear", "display-p3") else "srgb-linear"
+    return encode_display(shown, bits=bits, icc=icc_profile(space, linear=False))
+
+
+def _with_provenance(metadata: Metadata, settings: DeinterlaceSettings, result: DeinterlacedFrame) -> Metadata:
+    analysis = result.analysis
+    done = {
+        "program": f"hdrcli {__version__}",
+        "command": "deinterlace",
+        "model": settings.model,
+        "merge": settings.merge,
+        "denoise": f"{settings.denoise:g}",
+        "rowPattern": analysis.row_pattern,
+        "isoRatio": f"{analysis.gain:.4f}",
+        "blackDelta": f"{analysis.black_delta:.3f}",
+        "whiteLow": f"{analysis.white_low:.1f}",
+        "whiteHigh": f"{analysis.white_high:.1f}",
+        "repairedPixels": str(result.repaired),
+    }
+    return replace(metadata, provenance={**metadata.provenance, **done})

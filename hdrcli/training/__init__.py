@@ -1,0 +1,1 @@
+"""Measuring and (with the extra `train`) learning: seeded cases, metrics, networks. Nothing else imports this room."""
