@@ -1,5 +1,47 @@
-"""Scene-linear HDR from what a camera wrote; the recipes load on first use."""
+"""Scene-linear HDR from what a camera wrote; the recipes load on first use.
+
+>>> import hdrcli
+>>> hdrcli.deinterlace.__module__
+'hdrcli.recipes.deinterlace'
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hdrcli.errors import HdrcliError as HdrcliError
+    from hdrcli.isp.develop import DevelopSettings as DevelopSettings
+    from hdrcli.recipes.deinterlace import DeinterlaceReport as DeinterlaceReport
+    from hdrcli.recipes.deinterlace import DeinterlaceSettings as DeinterlaceSettings
+    from hdrcli.recipes.deinterlace import deinterlace as deinterlace
+    from hdrcli.recipes.info import FileInfo as FileInfo
+    from hdrcli.recipes.info import info as info
+
 __version__ = "0.1.0"
+
+_HOMES = {
+    "deinterlace": "hdrcli.recipes.deinterlace",
+    "DeinterlaceReport": "hdrcli.recipes.deinterlace",
+    "DeinterlaceSettings": "hdrcli.recipes.deinterlace",
+    "DevelopSettings": "hdrcli.isp.develop",
+    "info": "hdrcli.recipes.info",
+    "FileInfo": "hdrcli.recipes.info",
+    "HdrcliError": "hdrcli.errors",
+}
+
+__all__ = ["__version__", *_HOMES]  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'hdrcli' has no attribute {name!r}")
+    value: object = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

@@ -1,0 +1,182 @@
+"""Every option that more than one command may have, defined once: one name, one meaning.
+
+Where a value is one of several words, they are those of the library; a test holds the two against each other, because
+the library is not imported here (`hdrcli --help` imports neither NumPy nor what needs it).
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hdrcli.cli.console import Screen
+
+Command = Callable[..., Any]
+Decorator = Callable[[Command], Command]
+
+ROW_PATTERNS = ("HHLL", "LHHL", "LLHH", "HLLH")
+DEMOSAIC_METHODS = ("directional", "malvar2004", "bilinear")
+HIGHLIGHT_METHODS = ("neutral", "rebuild", "off")
+COLOUR_SPACES = ("srgb-linear", "display-p3", "rec2020", "acescg", "aces2065-1", "camera")
+TONEMAPS = ("reinhard", "reinhard-local", "none")
+COMPRESSIONS = ("zip", "piz", "dwaa")
+MERGES = ("bayer", "rgb")
+DNG_FORMATS = ("integer", "half")
+
+
+def group(*options: Decorator) -> Decorator:
+    """Return one decorator that adds `options`, in the order in which they then stand on the help page."""
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def _iso_ratio(_: click.Context, param: click.Parameter, value: str | None) -> float | None:
+    """Turn LOW/HIGH into the gain of the high rows over the low ones."""
+    if value is None:
+        return None
+    match = re.fullmatch(r"\s*(\d+)\s*/\s*(\d+)\s*", value)
+    if match is None:
+        raise click.BadParameter(f"{value!r} is not LOW/HIGH, for example 100/1600", param=param)
+    low, high = (int(number) for number in match.groups())
+    if not 0 < low < high:
+        raise click.BadParameter(f"the second ISO of {value!r} must be the higher one", param=param)
+    return high / low
+
+
+def _white_balance(_: click.Context, param: click.Parameter, value: str) -> str:
+    """Check the form; what it means is for the library."""
+    text = value.replace(" ", "").lower()
+    number = r"\d+(\.\d+)?"
+    if text in {"camera", "auto"} or re.fullmatch(rf"{number}(,{number},{number})?", text):
+        return text
+    raise click.BadParameter(f"{value!r} is none of camera, auto, three gains (2.1,1,1.6), kelvin (5200)", param=param)
+
+
+def _choice(name: str, words: tuple[str, ...], text: str, *, default: str) -> Decorator:
+    return click.option(name, type=click.Choice(words), default=default, show_default=True, help=text)
+
+
+# Files are not looked at while parsing: a missing input is exit code 3, not a wrong usage.
+inputs = click.argument("inputs", metavar="INPUT...", nargs=-1, required=True, type=click.Path(path_type=Path))
+
+output = group(
+    click.option(
+        "-o",
+        "--output",
+        metavar="OUTPUT",
+        help="File, FOLDER/, or template such as {stem}-hdr.tif; the suffix chooses the format: .exr .tif .dng .jpg "
+        ".png. Default: the input's name with .exr, beside it.",
+    ),
+    click.option("--overwrite", is_flag=True, help="Replace outputs that exist; an input is never written to."),
+    click.option("--skip-existing", is_flag=True, help="Leave out inputs whose output exists."),
+)
+
+formats = group(
+    _choice("--bits", ("16", "32"), "Of the floats in an EXR.", default="16"),
+    _choice("--compression", COMPRESSIONS, "Of an EXR; dwaa is lossy.", default="zip"),
+    click.option("--linear", is_flag=True, help="Write .tif as scene-linear floats instead of tone-mapped."),
+    _choice(
+        "--dng-format",
+        DNG_FORMATS,
+        "16-bit integers, which every raw developer opens, or half floats, which hold more range.",
+        default="integer",
+    ),
+    click.option("--preview", metavar="PATH", help="Also write a tone-mapped .jpg or .png: file, FOLDER/ or template."),
+)
+
+model = click.option(
+    "--model",
+    default="none",
+    show_default=True,
+    metavar="NAME",
+    help="Network that reconstructs the picture; none: the classical method.",
+)
+
+iso = click.option(
+    "--iso",
+    "gain",
+    callback=_iso_ratio,
+    metavar="LOW/HIGH",
+    help="The two ISO values, such as 100/1600, instead of the measured ratio.",
+)
+
+levels = group(
+    click.option("--black-level", type=click.FloatRange(min=0), metavar="COUNTS", help="Instead of the measured one."),
+    click.option("--white-level", type=click.FloatRange(min=1), metavar="COUNTS", help="Instead of the measured one."),
+)
+
+developing = group(
+    click.option(
+        "--white-balance",
+        callback=_white_balance,
+        default="camera",
+        show_default=True,
+        metavar="camera|auto|R,G,B|KELVIN",
+        help="As shot, found from the picture, gains, or a colour temperature.",
+    ),
+    _choice("--demosaic", DEMOSAIC_METHODS, "How colours are completed.", default="directional"),
+    click.option(
+        "--denoise",
+        type=click.FloatRange(min=0),
+        default=1.0,
+        show_default=True,
+        metavar="STRENGTH",
+        help="Noise reduction on the mosaic; 1 as the measured noise says, 0 none.",
+    ),
+    _choice("--highlights", HIGHLIGHT_METHODS, "What becomes of clipped colours.", default="rebuild"),
+    click.option(
+        "--colour-space",
+        "--color-space",
+        "colour_space",
+        type=click.Choice(COLOUR_SPACES),
+        default="srgb-linear",
+        show_default=True,
+        help="Of the result; its linear form in scene-linear files.",
+    ),
+    click.option("--exposure", type=float, default=0.0, show_default=True, metavar="EV", help="Brighten by EV stops."),
+)
+
+toning = group(
+    _choice("--tonemap", TONEMAPS, "For .tif, .jpg, .png and previews.", default="reinhard"),
+    click.option(
+        "--key",
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="GREY",
+        help="Brightness of the tone-mapped picture: where its mean goes, 0.18 for a usual scene. Default: measured.",
+    ),
+    click.option(
+        "--white",
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="LEVEL",
+        help="Level that becomes white in the tone-mapped picture. Default: measured.",
+    ),
+)
+
+batch = click.option(
+    "--jobs", type=click.IntRange(min=1), default=1, show_default=True, metavar="N", help="Inputs worked on at a time."
+)
+
+
+def reporting(command: Callable[..., int]) -> Callable[..., int]:
+    """Add -v, -q, --json and --traceback, and hand the command the `Screen` they make as `screen`."""
+
+    @click.option("-v", "--verbose", count=True, help="Report what was measured and where the time went.")
+    @click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
+    @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON to standard output.")
+    @click.option("--traceback", is_flag=True, help="With an error, print where in the program it arose.")
+    @functools.wraps(command)
+    def with_screen(*, quiet: bool, verbose: int, as_json: bool, traceback: bool, **others: Any) -> int:
+        verbosity = -1 if quiet else verbose
+        return command(screen=Screen(verbosity=verbosity, traceback=traceback, as_json=as_json), **others)
+
+    return with_screen
