@@ -5,6 +5,8 @@ Every function here works on scratch arrays of one band that are padded by `MARG
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -164,7 +166,7 @@ def predict_pairs(
 
 
 @kernel
-def _shifted(line: FloatArray, j: int, shift: Real) -> Real:
+def _shifted(line: FloatArray, j: int, shift: Real) -> Any:
     """Linear interpolation of a row between columns."""
     whole = int(np.floor(shift))
     part = np.float32(shift - whole)

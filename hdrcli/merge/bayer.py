@@ -2,14 +2,22 @@
 
 Inverse-variance weights are the noise-optimal ones (Hasinoff et al. 2010 derive them for exposure stacks). They are
 taken at the predicted value, not at the measured one: weights that follow a sample's own noise favour its dark side.
+A clipped sample is no measurement but still says that there was at least so much light; the estimate is then the mean
+of the prediction's distribution above the clip (Tobin 1958), which keeps small highlights between the rows.
 """
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 
 from hdrcli.images import FloatArray, MaskArray
 from hdrcli.kernels import Real, kernel
+
+# The doubt is a cautious variance, right for weighing; where highlights stand out of the prediction, a fifth of its root
+# fits them best (measured on training scenes; more of it brings period-4 stripes into smooth highlights).
+_SPREAD = 0.2
 
 
 @kernel
@@ -62,8 +70,9 @@ def merge_predicted(
             sample = data[i, j]
             if high[i]:
                 if sample > clip_high:
-                    # Clipped: the sample still says that the light is at least this strong.
-                    merged[i, j] = max(predicted, clip_high)
+                    limit = np.arcsinh(clip_high * gain)
+                    up = np.exp(_mean_above(prediction[i, j], doubt[i, j], limit))
+                    merged[i, j] = max(np.float32(0.5) * (up - np.float32(1) / up) / gain, clip_high)
                     continue
             else:
                 if sample > clip_low:
@@ -74,3 +83,16 @@ def merge_predicted(
                 trust /= np.float32(1) - fade * fade * (3 - 2 * fade) + np.float32(1e-9)
             own = own_shot * light + own_read
             merged[i, j] = (sample * trust + predicted * own) / (trust + own)
+
+
+@kernel
+def _mean_above(mean: Real, variance: Real, limit: Real) -> Real:
+    """Return the mean of a normal distribution cut off below `limit`."""
+    sigma = math.sqrt(min(max(variance, 1e-6), 1.0)) * _SPREAD
+    z = (limit - mean) / sigma
+    if z > 5:
+        return limit + sigma / z
+    if z < -5:
+        return mean
+    hazard = math.sqrt(2 / math.pi) * math.exp(-0.5 * z * z) / math.erfc(z / math.sqrt(2))
+    return mean + sigma * hazard

@@ -36,12 +36,12 @@ def merge_rgb(low: SceneImage, high: SceneImage, *, low_weight: FloatArray, high
 
 def low_exposure_weight(low: BayerImage) -> FloatArray:
     """Return f for the low exposure (own clip 1.0): rises from the toe, stays at the top. Shape (H, W), above 0."""
-    return np.clip(_cell_maximum(low.data) / np.float32(_TOE), np.float32(1e-4), np.float32(1))
+    return np.asarray(np.clip(_cell_maximum(low.data) / _TOE, 1e-4, 1), dtype=np.float32)
 
 
 def high_exposure_weight(high: BayerImage) -> FloatArray:
     """Return f for the high exposure (own clip 1.0): full at the bottom, 0 at its clip. Shape (H, W)."""
-    return np.clip((1 - _cell_maximum(high.data)) / np.float32(1 - _SHOULDER), np.float32(0), np.float32(1))
+    return np.asarray(np.clip((1 - _cell_maximum(high.data)) / (1 - _SHOULDER), 0, 1), dtype=np.float32)
 
 
 def _cell_maximum(mosaic: FloatArray) -> FloatArray:

@@ -78,4 +78,4 @@ def pu21(luminance: FloatArray) -> FloatArray:
 def pu21_psnr(picture: FloatArray, truth: FloatArray, *, peak_cd_m2: float = 1000.0) -> float:
     """Return the PSNR of PU21 values, peak 256, with the clip of the low exposure shown at `peak_cd_m2`."""
     difference = pu21(np.clip(picture, 0, 1) * peak_cd_m2) - pu21(np.clip(truth, 0, 1) * peak_cd_m2)
-    return psnr(difference / 256)
+    return psnr(difference / np.float32(256))
