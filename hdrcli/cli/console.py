@@ -7,6 +7,7 @@ import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -26,6 +27,22 @@ _INPUTS_DO_NOT_MATTER = {UsageError.exit_code, ModelError.exit_code}
 def one_line(text: str) -> str:
     """Return `text` on one line."""
     return " ".join(text.split())
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a worker sends back: a report in plain words, so that the waiting side need not import what made it.
+
+    Attributes
+    ----------
+    facts : dict of str to object
+        For JSON.
+    lines : list of str
+        For people.
+    """
+
+    facts: dict[str, object]
+    lines: list[str]
 
 
 class Screen:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hdrcli.cli import options
-from hdrcli.cli.console import Screen, failure_object, run_all
+from hdrcli.cli.console import Answer, Screen, failure_object, run_all
 from hdrcli.errors import UsageError
 from hdrcli.io.output import output_paths
 from hdrcli.recipes.batch import Job, Outcome, Progress
 
 if TYPE_CHECKING:
-    from hdrcli.recipes.deinterlace import DeinterlaceReport, DeinterlaceSettings
+    from hdrcli.recipes.deinterlace import DeinterlaceSettings
 
 EXAMPLES = """\b
 Examples:
@@ -79,7 +79,7 @@ def command(
     outputs = _outputs_beside(inputs) if output is None else output_paths(inputs, output)
     previews = _previews(inputs, preview, outputs)
     objects: dict[Path, object] = {}
-    work: list[Job[DeinterlaceReport]] = []
+    work: list[Job[Answer]] = []
     for source, target, small in zip(inputs, outputs, previews, strict=True):
         if skip_existing and target.exists():
             objects[source] = {"source": str(source), "output": str(target), "skipped": True}
@@ -89,15 +89,14 @@ def command(
     if objects:
         screen.note(f"{len(objects)} of {len(inputs)} inputs skipped: their outputs exist.")
 
-    def on_outcome(outcome: Outcome[DeinterlaceReport]) -> None:
-        report = outcome.result
-        if report is None:
+    def on_outcome(outcome: Outcome[Answer]) -> None:
+        if outcome.result is None:
             assert outcome.failure is not None  # an outcome is one or the other
             objects[outcome.source] = failure_object(outcome.source, outcome.failure)
             return
-        objects[outcome.source] = report.as_dict()
-        screen.note(f"{outcome.source} -> {report.output}")
-        for line in report.lines():
+        objects[outcome.source] = outcome.result.facts
+        screen.note(f"{outcome.source} -> {outcome.result.facts['output']}")
+        for line in outcome.result.lines:
             screen.note(line, verbosity=1)
 
     code = run_all(work, workers=jobs, screen=screen, on_outcome=on_outcome)
@@ -136,11 +135,13 @@ def _deinterlace(
     overwrite: bool,
     choices: Mapping[str, Any],
     progress: Progress,
-) -> DeinterlaceReport:
+) -> Answer:
     """Run the recipe. Called in a worker, which alone imports what does the work."""
     from hdrcli.recipes.deinterlace import deinterlace
 
-    return deinterlace(source, target, settings=settings_from(choices), overwrite=overwrite, progress=progress, **paths)
+    settings = settings_from(choices)
+    report = deinterlace(source, target, settings=settings, overwrite=overwrite, progress=progress, **paths)
+    return Answer(report.as_dict(), report.lines())
 
 
 def settings_from(choices: Mapping[str, Any]) -> DeinterlaceSettings:

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from hdrcli.cli import options
-from hdrcli.cli.console import Screen, failure_object, run_all
+from hdrcli.cli.console import Answer, Screen, failure_object, run_all
 from hdrcli.recipes.batch import Job, Outcome, Progress
-
-if TYPE_CHECKING:
-    from hdrcli.recipes.info import FileInfo
 
 EXAMPLES = """\b
 Examples:
@@ -36,14 +32,14 @@ def command(*, inputs: tuple[Path, ...], jobs: int, screen: Screen) -> int:
     """
     objects: list[object] = []
 
-    def on_outcome(outcome: Outcome[FileInfo]) -> None:
+    def on_outcome(outcome: Outcome[Answer]) -> None:
         if outcome.result is None:
             assert outcome.failure is not None  # an outcome is one or the other
             objects.append({**failure_object(outcome.source, outcome.failure), "verdict": "refused"})
             return
-        objects.append(outcome.result.as_dict())
+        objects.append(outcome.result.facts)
         if not screen.as_json:
-            click.echo("\n".join(outcome.result.lines()) + "\n" * (len(inputs) > 1))
+            click.echo("\n".join(outcome.result.lines) + "\n" * (len(inputs) > 1))
 
     jobs_to_do = [Job(source, partial(_info, source)) for source in inputs]
     code = run_all(jobs_to_do, workers=jobs, screen=screen, on_outcome=on_outcome, bars=False)
@@ -52,8 +48,9 @@ def command(*, inputs: tuple[Path, ...], jobs: int, screen: Screen) -> int:
     return code
 
 
-def _info(source: Path, _: Progress) -> FileInfo:
+def _info(source: Path, _: Progress) -> Answer:
     """Run the recipe. Called in a worker, which alone imports what does the work."""
     from hdrcli.recipes.info import info
 
-    return info(source)
+    found = info(source)
+    return Answer(found.as_dict(), found.lines())

@@ -27,6 +27,7 @@ from hdrcli.isp.develop import DevelopSettings, develop
 from hdrcli.isp.orient import orient
 from hdrcli.isp.tonemap import encode_display, reinhard_global, reinhard_local
 from hdrcli.merge.rgb import high_exposure_weight, low_exposure_weight, merge_rgb
+from hdrcli.recipes.report import analysis_as_dict, analysis_lines, camera_name, line
 
 Progress = Callable[[str, float], None]
 """Told the stage that begins and the share of the work done so far; may raise to cancel."""
@@ -98,7 +99,11 @@ class DeinterlaceReport:
     Attributes
     ----------
     source, output : Path
-    raw : RawFrame facts are read from
+    camera : str
+        Make and model.
+    size : tuple of 2 int
+        Width and height as the sensor wrote it.
+    metadata : Metadata
     analysis : DualIsoAnalysis
     repaired : int
         Hot and dead samples replaced.
@@ -117,7 +122,6 @@ class DeinterlaceReport:
 
     def as_dict(self) -> dict[str, object]:
         """Return the report in terms that JSON knows."""
-        a = self.analysis
         return {
             "source": str(self.source),
             "output": str(self.output),
@@ -125,51 +129,22 @@ class DeinterlaceReport:
             "width": self.size[0],
             "height": self.size[1],
             "iso_metadata": self.metadata.iso,
-            "dual_iso": a.is_dual_iso,
-            "confidence": round(a.confidence, 4),
-            "evidence": a.reason,
-            "row_pattern": a.row_pattern,
-            "iso_ratio": round(a.gain, 4),
-            "iso_difference_ev": round(float(np.log2(a.gain)), 4),
-            "black_low": [round(level, 2) for level in a.black.low],
-            "black_high": [round(level, 2) for level in a.black.high],
-            "black_delta": round(a.black_delta, 3),
-            "black_source": a.black.source,
-            "white_low": round(a.white_low, 1),
-            "white_high": round(a.white_high, 1),
-            "white_source": a.white_source,
-            "noise_low": {"shot": a.noise_low.shot, "read": a.noise_low.read},
-            "noise_high": {"shot": a.noise_high.shot, "read": a.noise_high.read},
-            "clipped_low_percent": round(100 * a.clipped_low, 4),
-            "semi_overexposed_percent": round(100 * a.clipped_high, 4),
-            "deep_shadows_percent": round(100 * a.deep_shadows, 4),
-            "dynamic_range_gained_ev": round(a.dynamic_range_gained_ev, 3),
+            **analysis_as_dict(self.analysis),
             "defective_pixels_repaired": self.repaired,
             "seconds": {stage: round(seconds, 3) for stage, seconds in self.seconds.items()},
         }
 
     def lines(self) -> list[str]:
         """Return the report for people, one fact a line, with the time of each stage at the end."""
-        a = self.analysis
         iso = f"ISO {self.metadata.iso:g} in the metadata" if self.metadata.iso else "no ISO in the metadata"
-        facts = [
-            f"{self.source.name}: {self.camera}, {self.size[0]} x {self.size[1]}, {iso}",
-            f"ISO pattern       {a.row_pattern} ({'dual-ISO' if a.is_dual_iso else 'forced'}, "
-            f"confidence {a.confidence:.2f}; {a.reason})",
-            f"ISO difference    {np.log2(a.gain):.3f} EV (ratio {a.gain:.2f})",
-            f"Black level       {np.mean(a.black.low):.1f} low, {np.mean(a.black.high):.1f} high ({a.black.source}); "
-            f"black delta {a.black_delta:+.2f}",
-            f"White level       {a.white_low:.0f} low, {a.white_high:.0f} high ({a.white_source})",
-            f"Read noise        {np.sqrt(a.noise_low.read):.2e} low, {np.sqrt(a.noise_high.read):.2e} high "
-            "(of the low clip)",
-            f"Dynamic range     {a.dynamic_range_gained_ev:+.2f} EV gained",
-            f"Semi-overexposed  {100 * a.clipped_high:.2f} % (high rows clipped), clipped {100 * a.clipped_low:.2f} %",
-            f"Deep shadows      {100 * a.deep_shadows:.2f} % (low rows lost in noise)",
-            f"Repaired pixels   {self.repaired}",
-        ]
         total = sum(self.seconds.values())
         times = ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in self.seconds.items())
-        return [*facts, f"Seconds           {times}; total {total:.2f}"]
+        return [
+            f"{self.source.name}: {self.camera}, {self.size[0]} x {self.size[1]}, {iso}",
+            *analysis_lines(self.analysis),
+            line("Repaired pixels", str(self.repaired)),
+            line("Seconds", f"{times}; total {total:.2f}"),
+        ]
 
 
 @dataclass(frozen=True)
@@ -254,7 +229,7 @@ def deinterlace(
             with watch.stage("exposures", 0.97):
                 _write_exposures(save_exposures, source, result, raw, metadata, overwrite=overwrite)
     size = raw.counts.shape[1], raw.counts.shape[0]
-    camera = " ".join(part for part in (raw.camera.make, raw.camera.model) if part) or "unknown camera"
+    camera = camera_name(raw.camera)
     return DeinterlaceReport(
         source, output, camera, size, raw.metadata, result.analysis, result.repaired, watch.seconds
     )

@@ -11,21 +11,10 @@ from typing import Any
 import pytest
 
 from hdrcli.cli import console, deinterlace
+from hdrcli.cli.console import Answer
 from hdrcli.cli.main import main
 from hdrcli.errors import HdrcliError, ModelError, OutputError, UnreadableFileError, UnsuitableInputError, UsageError
 from hdrcli.recipes.batch import Failure, Job, Outcome
-
-
-@dataclass(frozen=True)
-class FakeReport:
-    source: Path
-    output: Path
-
-    def as_dict(self) -> dict[str, object]:
-        return {"source": str(self.source), "output": str(self.output), "gain": float("inf")}
-
-    def lines(self) -> list[str]:
-        return ["Row pattern  HHLL", "Seconds  read 1.00"]
 
 
 @dataclass(frozen=True)
@@ -45,14 +34,15 @@ class Recipe:
         self.calls: list[Call] = []
         self.errors: dict[str, HdrcliError] = {}
 
-    def __call__(self, source: Path, target: Path, paths: Any, overwrite: bool, choices: Any, _: object) -> FakeReport:
+    def __call__(self, source: Path, target: Path, paths: Any, overwrite: bool, choices: Any, _: object) -> Answer:
         self.calls.append(Call(source, target, paths["preview"], paths["save_exposures"], overwrite, dict(choices)))
         if source.name in self.errors:
             raise self.errors[source.name]
-        return FakeReport(source, target)
+        facts = {"source": str(source), "output": str(target), "gain": float("inf")}
+        return Answer(facts, ["Row pattern  HHLL", "Seconds  read 1.00"])
 
 
-def run_here(jobs: Sequence[Job[FakeReport]], **_: object) -> Iterator[Outcome[FakeReport]]:
+def run_here(jobs: Sequence[Job[Answer]], **_: object) -> Iterator[Outcome[Answer]]:
     for job in jobs:
         try:
             yield Outcome(job.source, job.run(lambda stage, share: None), None)
