@@ -158,7 +158,7 @@ class RawFrame:
     camera : CameraProfile
     metadata : Metadata
     pixel_aspect : float
-        Width of a pixel over its height is 1 / pixel_aspect; 1.0 for almost every camera.
+        Width of a pixel over its height; 1.0 for almost every camera.
     name : str
         Name of the file for messages.
     """
