@@ -150,7 +150,8 @@ def _is_flat(planes: list[CountArray], peak: int, width: int, tolerance: float) 
     """Tell whether samples near `peak` have neighbours of the same colour that are nearly equal to them."""
     differences = []
     for plane in planes:
-        near = np.flatnonzero(np.abs(plane[:, :-1].astype(np.int32) - peak) <= width)
+        candidates = plane[:, :-1]
+        near = np.flatnonzero((candidates >= peak - width) & (candidates <= peak + width))
         near = near[:: max(1, len(near) // 50_000)]
         row, column = np.divmod(near, plane.shape[1] - 1)
         differences.append(np.abs(plane[row, column].astype(np.int32) - plane[row, column + 1]))
