@@ -1,0 +1,145 @@
+"""ICC profiles for the colour spaces of this program, and their published primaries.
+
+The profiles are matrix/curve display profiles of version 4.2 (ISO 15076-1), built here byte by byte so that they are
+small, free of anyone's rights, and the same on every machine. Colour management works relative to the D50 white of the
+profile connection space; the primaries are adapted to it by the linear Bradford transform that ISO 15076-1
+(Annex E) recommends. The sRGB curve is the parametric form of IEC 61966-2-1.
+"""
+
+from __future__ import annotations
+
+import struct
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hdrcli.errors import UsageError
+
+# CIE 1931 x, y of red, green, blue and white.
+PRIMARIES: dict[str, tuple[float, float, float, float, float, float, float, float]] = {
+    "srgb-linear": (0.64, 0.33, 0.30, 0.60, 0.15, 0.06, 0.3127, 0.3290),  # ITU-R BT.709-6, IEC 61966-2-1
+    "display-p3": (0.680, 0.320, 0.265, 0.690, 0.150, 0.060, 0.3127, 0.3290),  # SMPTE EG 432-1
+    "rec2020": (0.708, 0.292, 0.170, 0.797, 0.131, 0.046, 0.3127, 0.3290),  # ITU-R BT.2020-2
+    "acescg": (0.713, 0.293, 0.165, 0.830, 0.128, 0.044, 0.32168, 0.33767),  # AP1, S-2014-004
+    "aces2065-1": (0.7347, 0.2653, 0.0, 1.0, 0.0001, -0.0770, 0.32168, 0.33767),  # AP0, SMPTE ST 2065-1
+}
+_NAMES = {
+    "srgb-linear": "sRGB",
+    "display-p3": "Display P3",
+    "rec2020": "Rec. 2020",
+    "acescg": "ACEScg",
+    "aces2065-1": "ACES2065-1",
+}
+_BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
+_D50 = np.array([0.9642, 1.0, 0.8249])  # the profile connection space, as every ICC header states it
+
+
+@cache
+def icc_profile(colour_space: str, *, linear: bool) -> bytes:
+    """Return an ICC profile for pictures in a colour space.
+
+    Parameters
+    ----------
+    colour_space : str
+        "srgb-linear" (its primaries are meant, whatever `linear` says), "display-p3", "rec2020", "acescg" or
+        "aces2065-1".
+    linear : bool
+        True for values proportional to light, False for values encoded with the sRGB curve.
+
+    Raises
+    ------
+    UsageError
+        For "camera", which has no colorimetric primaries, and for unknown names.
+    """
+    if colour_space not in PRIMARIES:
+        raise UsageError(f"There is no ICC profile for {colour_space!r}; one of {', '.join(PRIMARIES)} has one.")
+    adaptation = _adaptation_to_d50(_white_xyz(colour_space))
+    colorants = rgb_to_pcs(colour_space)
+    name = f"{_NAMES[colour_space]} {'linear' if linear else 'with sRGB curve'} (hdrcli)"
+    if (colour_space, linear) == ("srgb-linear", False):
+        name = "sRGB (hdrcli)"
+    curve = _parametric(1.0) if linear else _parametric(2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
+    tags = {
+        b"desc": _text(name),
+        b"cprt": _text("No rights reserved"),
+        b"wtpt": _xyz(_D50),
+        b"chad": _fixed(b"sf32", adaptation.ravel()),
+        **{b"%cXYZ" % letter: _xyz(colorants[:, column]) for column, letter in enumerate(b"rgb")},
+        **{b"%cTRC" % letter: curve for letter in b"rgb"},
+    }
+    return _assemble(tags)
+
+
+def rgb_to_xyz(colour_space: str) -> NDArray[np.float64]:
+    """Return the matrix (3, 3) from linear RGB to CIE XYZ in which white has Y = 1, not adapted."""
+    corners = np.array(PRIMARIES[colour_space][:6]).reshape(3, 2)
+    columns = np.array([[x / y, 1.0, (1 - x - y) / y] for x, y in corners]).T
+    return np.asarray(columns * np.linalg.solve(columns, _white_xyz(colour_space)))
+
+
+def rgb_to_pcs(colour_space: str) -> NDArray[np.float64]:
+    """Return the matrix (3, 3) from linear RGB to CIE XYZ adapted to D50, the space in which profiles meet."""
+    return np.asarray(_adaptation_to_d50(_white_xyz(colour_space)) @ rgb_to_xyz(colour_space))
+
+
+def _white_xyz(colour_space: str) -> NDArray[np.float64]:
+    x, y = PRIMARIES[colour_space][6:]
+    return np.array([x / y, 1.0, (1 - x - y) / y])
+
+
+def _adaptation_to_d50(white: NDArray[np.float64]) -> NDArray[np.float64]:
+    scale = np.diag((_BRADFORD @ _D50) / (_BRADFORD @ white))
+    return np.asarray(np.linalg.inv(_BRADFORD) @ scale @ _BRADFORD)
+
+
+def _fixed(kind: bytes, values: NDArray[np.float64]) -> bytes:
+    numbers = [round(float(value) * 65536) for value in values]
+    return kind + bytes(4) + struct.pack(f">{len(numbers)}i", *numbers)
+
+
+def _xyz(values: NDArray[np.float64]) -> bytes:
+    return _fixed(b"XYZ ", values)
+
+
+def _parametric(gamma: float, *linear_part: float) -> bytes:
+    """Return y = x^gamma, or with a, b, c, d: (a x + b)^gamma from d on and c x below."""
+    function = 3 if linear_part else 0
+    numbers = [round(value * 65536) for value in (gamma, *linear_part)]
+    return b"para" + bytes(4) + struct.pack(f">HH{len(numbers)}i", function, 0, *numbers)
+
+
+def _text(text: str) -> bytes:
+    encoded = text.encode("utf-16-be")
+    return b"mluc" + bytes(4) + struct.pack(">II2s2sII", 1, 12, b"en", b"US", len(encoded), 28) + encoded
+
+
+def _assemble(tags: dict[bytes, bytes]) -> bytes:
+    directory, body = b"", b""
+    start = 128 + 4 + 12 * len(tags)
+    placed: dict[bytes, int] = {}
+    for signature, data in tags.items():
+        if data not in placed:  # the three curves are one
+            placed[data] = start + len(body)
+            body += data + bytes(-len(data) % 4)
+        directory += struct.pack(">4sII", signature, placed[data], len(data))
+    header = struct.pack(
+        ">I4sI4s4s4s6H4s4sI4s4sQI3i4s44x",
+        start + len(body),
+        b"\0\0\0\0",
+        0x04200000,
+        b"mntr",
+        b"RGB ",
+        b"XYZ ",
+        *(2026, 1, 1, 0, 0, 0),  # fixed: equal pictures make equal files
+        b"acsp",
+        b"\0\0\0\0",
+        0,
+        b"\0\0\0\0",
+        b"\0\0\0\0",
+        0,
+        0,  # perceptual
+        *(round(value * 65536) for value in _D50),
+        b"\0\0\0\0",
+    )
+    return header + struct.pack(">I", len(tags)) + directory + body
