@@ -6,10 +6,15 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from math import ceil
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from hdrcli.images import CountArray, FloatArray, MaskedBorders, Metadata, NoiseModel, RawFrame
 from hdrcli.sensor.cameras import Camera
@@ -48,6 +53,8 @@ class CaptureSettings:
         Factor on the calibrated row noise; 0 for none.
     border : int
         Masked columns on the left and rows on top (0 for none).
+    black_delta : float
+        Black level of the high rows less that of the low rows, in counts.
     """
 
     iso: tuple[float, float] = (100.0, 1600.0)
@@ -60,6 +67,7 @@ class CaptureSettings:
     hot_pixels: float = 0.0
     row_noise: float = 1.0
     border: int = 0
+    black_delta: float = 0.0
 
     @property
     def true_gain(self) -> float:
@@ -145,43 +153,119 @@ def capture(scene: FloatArray, camera: Camera, settings: CaptureSettings, rng: n
     truth = scene_to_camera(_optics(scene, settings.blur_px), camera, neutral) * np.float32(settings.exposure)
     light = mosaic(truth, cfa)
 
-    high = high_rows(light.shape[0], settings.row_pattern)
-    low_iso, high_iso = settings.iso
-    gain = settings.true_gain
-    noise = camera.noise(low_iso), camera.noise(high_iso)
+    classes = _row_classes(camera, settings)
     counts = np.empty(light.shape, dtype=np.uint16)
     borders = _empty_borders(light.shape, settings.border)
-    low_range, high_range = (camera.white(iso) - camera.black for iso in (low_iso, high_iso))
-    for rows, iso, model, factor in (
-        (~high, low_iso, noise[0], 1.0),
-        (high, high_iso, noise[1], gain * low_range / high_range),
-    ):
+    high = high_rows(light.shape[0], settings.row_pattern)
+    for rows, kind in ((~high, classes[0]), (high, classes[1])):
         # Above twice the clip the noise cannot bring a sample back; cutting there keeps the Poisson counts small.
-        exposed = np.minimum(light[rows] * np.float32(factor), np.float32(2))
-        noisy = add_noise(exposed, model, rng)
-        dark = add_noise(np.zeros((int(rows.sum()), settings.border), np.float32), model, rng)
-        offset = rng.normal(0, settings.row_noise * camera.row_sigma(iso) + 1e-12, (int(rows.sum()), 1))
-        counts[rows] = _quantise(noisy, camera, iso, offset)
+        exposed = np.minimum(light[rows] * np.float32(kind.factor), np.float32(2))
+        noisy = add_noise(exposed, kind.noise, rng)
+        dark = add_noise(np.zeros((len(exposed), settings.border), np.float32), kind.noise, rng)
+        offset = rng.normal(0, kind.row_sigma, (len(exposed), 1))
+        counts[rows] = _quantise(noisy, kind, offset)
         if borders is not None:
-            borders.left[rows] = _quantise(dark, camera, iso, offset)
+            borders.left[rows] = _quantise(dark, kind, offset)
     if settings.hot_pixels > 0:
         counts = _add_hot_pixels(counts, camera, settings, rng)
     if borders is not None:
-        dark = add_noise(np.zeros(borders.top.shape, np.float32), noise[0], rng)
-        borders.top[:] = _quantise(dark, camera, low_iso, np.zeros((1, 1)))
+        # The row classes go on above the first active row: four periods back they are the same.
+        above_high = high_rows(4 * settings.border, settings.row_pattern)[-settings.border :]
+        for rows, kind in ((~above_high, classes[0]), (above_high, classes[1])):
+            dark = add_noise(np.zeros((int(rows.sum()), light.shape[1]), np.float32), kind.noise, rng)
+            borders.top[rows] = _quantise(dark, kind, rng.normal(0, kind.row_sigma, (len(dark), 1)))
+    profile = camera.profile()
+    low_iso = settings.iso[0]
     raw = RawFrame(
         counts=counts,
         cfa=cfa,
         black=(camera.black,) * 4,
         white=camera.white(low_iso),
         borders=borders,
-        camera=replace(camera.profile(), as_shot_neutral=neutral),
-        metadata=Metadata(
-            exposure_time_s=1 / 60, iso=low_iso, f_number=8.0, make=camera.profile().make, model=camera.profile().model
-        ),
+        camera=replace(profile, as_shot_neutral=neutral),
+        metadata=Metadata(exposure_time_s=1 / 60, iso=low_iso, f_number=8.0, make=profile.make, model=profile.model),
         name=f"simulated {camera.name}",
     )
-    return Capture(raw, truth, settings.row_pattern, gain, noise[0], noise[1])
+    return Capture(raw, truth, settings.row_pattern, settings.true_gain, classes[0].noise, classes[1].noise)
+
+
+def capture_in_bands(
+    rows: Callable[[int, int], FloatArray],
+    height: int,
+    camera: Camera,
+    settings: CaptureSettings,
+    rng: np.random.Generator,
+    *,
+    band: int = 512,
+) -> RawFrame:
+    """Photograph a scene too large to hold several times in memory.
+
+    Parameters
+    ----------
+    rows : callable
+        Gives the scene from a first row up to but not including a last, as `capture` takes it; called from threads.
+    height : int
+        Rows of the whole scene.
+    camera, settings
+        As in `capture`.
+    rng : numpy.random.Generator
+        Each band has its own stream derived from it, so the frame does not depend on the number of cores.
+    band : int
+        Rows photographed at once, a multiple of four.
+
+    Returns
+    -------
+    RawFrame
+        As `capture(...).raw` with other random numbers.
+    """
+    if band <= 0 or band % 4:
+        raise ValueError(f"a band has a positive multiple of four rows, not {band}")
+    margin = 4 * (1 + ceil(settings.blur_px))  # OpenCV's Gaussian reaches four standard deviations far
+    firsts = range(0, height, band)
+
+    def work(first: int, stream: np.random.Generator) -> RawFrame:
+        last = min(first + band, height)
+        top, bottom = max(first - margin, 0), min(last + margin, height)
+        part = capture(rows(top, bottom), camera, settings, stream).raw
+        own = slice(first - top, last - top)
+        borders = part.borders and MaskedBorders(part.borders.left[own].copy(), part.borders.top)
+        return replace(part, counts=part.counts[own].copy(), borders=borders)
+
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        parts = list(pool.map(work, firsts, rng.spawn(len(firsts))))
+    borders = [part.borders for part in parts if part.borders is not None]
+    return replace(
+        parts[0],
+        counts=np.concatenate([part.counts for part in parts]),
+        borders=MaskedBorders(np.concatenate([b.left for b in borders]), borders[0].top) if borders else None,
+    )
+
+
+@dataclass(frozen=True)
+class _RowClass:
+    """How the rows of one ISO turn light into counts."""
+
+    factor: float  # from units of the low clip to units of its own
+    noise: NoiseModel  # in units of its own clip
+    black: float
+    span: float  # counts from black to clip
+    white: float
+    row_sigma: float
+
+
+def _row_classes(camera: Camera, settings: CaptureSettings) -> tuple[_RowClass, _RowClass]:
+    low_iso, high_iso = settings.iso
+    low_white, high_white = camera.white(low_iso), camera.white(high_iso)
+    low_span, high_span = low_white - camera.black, high_white - camera.black
+    low_noise = camera.noise(low_iso)
+    factor = settings.true_gain * low_span / high_span
+    # The same light frees the same electrons in both rows, whatever the amplifier really does.
+    high_noise = NoiseModel(low_noise.shot * factor, camera.noise(high_iso).read)
+    low_sigma, high_sigma = (settings.row_noise * camera.row_sigma(iso) for iso in settings.iso)
+    return (
+        _RowClass(1.0, low_noise, camera.black, low_span, low_white, low_sigma),
+        _RowClass(factor, high_noise, camera.black + settings.black_delta, high_span, high_white, high_sigma),
+    )
 
 
 def _optics(scene: FloatArray, blur_px: float) -> FloatArray:
@@ -190,9 +274,9 @@ def _optics(scene: FloatArray, blur_px: float) -> FloatArray:
     return np.asarray(cv2.GaussianBlur(scene, (0, 0), blur_px, borderType=cv2.BORDER_REFLECT), dtype=np.float32)
 
 
-def _quantise(x: FloatArray, camera: Camera, iso: float, row_offset_dn: np.ndarray) -> CountArray:
-    counts = np.float32(camera.black) + x * np.float32(camera.white(iso) - camera.black) + row_offset_dn
-    return np.asarray(np.clip(np.rint(counts), 0, camera.white(iso)), dtype=np.uint16)
+def _quantise(x: FloatArray, kind: _RowClass, row_offset_dn: NDArray[np.float64]) -> CountArray:
+    counts = x * np.float32(kind.span) + (kind.black + row_offset_dn).astype(np.float32)
+    return np.asarray(np.clip(np.rint(counts), 0, kind.white), dtype=np.uint16)
 
 
 def _empty_borders(shape: tuple[int, ...], border: int) -> MaskedBorders | None:
