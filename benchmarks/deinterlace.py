@@ -104,7 +104,7 @@ def colour(camera_rgb: FloatArray, camera: CameraProfile) -> FloatArray:
 
 def developed(mosaic: FloatArray, cfa: str, camera: CameraProfile) -> FloatArray:
     """Develop a mosaic with hdrcli's defaults, highlights cut like the truth."""
-    settings = DevelopSettings(highlights="clip")
+    settings = DevelopSettings(highlights="off")
     return develop(BayerImage(np.minimum(mosaic, 1), cfa), camera, 1, settings).data
 
 
