@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -11,7 +12,7 @@ import click
 
 from hdrcli.cli import options
 from hdrcli.cli.console import Answer, Screen, failure_object, run_all
-from hdrcli.errors import UsageError
+from hdrcli.errors import OutputError, UsageError
 from hdrcli.io.output import output_paths
 from hdrcli.recipes.batch import Job, Outcome, Progress
 
@@ -78,6 +79,8 @@ def command(
         raise UsageError("--overwrite and --skip-existing contradict each other; choose one.")
     outputs = _outputs_beside(inputs) if output is None else output_paths(inputs, output)
     previews = _previews(inputs, preview, outputs)
+    for folder in (output, preview):
+        _make_folder(folder)
     objects: dict[Path, object] = {}
     work: list[Job[Answer]] = []
     for source, target, small in zip(inputs, outputs, previews, strict=True):
@@ -114,6 +117,16 @@ def _outputs_beside(inputs: Sequence[Path]) -> list[Path]:
     for folder, sources in by_folder.items():
         outputs.update(zip(sources, output_paths(sources, f"{folder}/"), strict=True))
     return [outputs[source] for source in inputs]
+
+
+def _make_folder(output: str | None) -> None:
+    """Make the folder of `FOLDER/` where it is missing; what contains it must be there."""
+    if output is None or not output.endswith(("/", os.sep)):
+        return
+    try:
+        Path(output).mkdir(exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"The folder {output!r} cannot be made: {error.strerror}.") from error
 
 
 def _previews(inputs: Sequence[Path], preview: str | None, outputs: Sequence[Path]) -> list[Path] | list[None]:

@@ -56,8 +56,8 @@ def _iso_ratio(_: click.Context, param: click.Parameter, value: str | None) -> f
 def _white_balance(_: click.Context, param: click.Parameter, value: str) -> str:
     """Check the form; what it means is for the library."""
     text = value.replace(" ", "").lower()
-    number = r"\d+(\.\d+)?"
-    if text in {"camera", "auto"} or re.fullmatch(rf"{number}(,{number},{number})?", text):
+    number = r"(\d+\.?\d*|\.\d+)"
+    if text in {"camera", "auto"} or re.fullmatch(rf"{number}(k|,{number},{number})?", text):
         return text
     raise click.BadParameter(f"{value!r} is none of camera, auto, three gains (2.1,1,1.6), kelvin (5200)", param=param)
 

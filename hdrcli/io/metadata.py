@@ -115,8 +115,8 @@ def read_tags(path: Path) -> FileTags | None:
         image.readMetadata()
     except OSError as error:
         raise UnreadableFileError(f"{path} cannot be read: {error.strerror}.") from error
-    except (exiv2.Exiv2Error, ValueError, MemoryError):
-        return None
+    except (exiv2.Exiv2Error, ValueError, MemoryError, ArithmeticError, LookupError, RuntimeError):
+        return None  # C++ exceptions on damaged containers come as any of these
     exif = image.exifData()
     entries: dict[str, Any] = {}
     for datum in exif:

@@ -145,6 +145,16 @@ def atomic_output(path: Path, *, overwrite: bool, inputs: Sequence[Path] = ()) -
                 temporary.unlink()
 
 
+def check_output(path: Path, *, overwrite: bool, inputs: Sequence[Path] = ()) -> None:
+    """Raise now the OutputError that `atomic_output` would raise at its beginning, before work is spent on a result.
+
+    No file is made, so that a program that dies in the meantime leaves none.
+    """
+    target = _checked_target(path, overwrite=overwrite, inputs=inputs)
+    if not os.access(target.parent, os.W_OK):
+        raise OutputError(f"{str(path)!r} cannot be written: no permission to write in its folder.")
+
+
 def _checked_target(path: Path, *, overwrite: bool, inputs: Sequence[Path]) -> Path:
     try:
         target = Path(os.path.realpath(path))

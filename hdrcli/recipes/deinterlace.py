@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,12 +13,12 @@ import numpy as np
 from hdrcli import __version__
 from hdrcli.dualiso.detect import DualIsoAnalysis, analyse, normalise
 from hdrcli.dualiso.interpolate import Reconstruction, reconstruct
-from hdrcli.errors import ModelError, UnsuitableInputError
+from hdrcli.errors import ModelError, OutputError, UnsuitableInputError
 from hdrcli.images import BayerImage, DisplayImage, Exposure, Metadata, RawFrame, SceneImage
 from hdrcli.io.dng import merged_to_counts, write_dng, write_dng_half
 from hdrcli.io.exr import write_exr
 from hdrcli.io.icc import icc_profile
-from hdrcli.io.output import atomic_output
+from hdrcli.io.output import atomic_output, check_output
 from hdrcli.io.preview import write_display
 from hdrcli.io.raw import read_raw
 from hdrcli.io.tiff import write_tiff
@@ -210,13 +210,17 @@ def deinterlace(
     settings = settings or DeinterlaceSettings()
     watch = Stopwatch(progress)
     mosaic_only = output.suffix.lower() == ".dng" and preview is None
+    exposure_paths = _exposure_paths(save_exposures, source)
+    for path in filter(None, (output, preview, *exposure_paths)):
+        check_output(path, overwrite=overwrite, inputs=(source,))
+    with watch.stage("read", 0.0):
+        raw = read_raw(source)
+    result = deinterlace_frame(raw, settings=settings, watch=watch)
+    metadata = _with_provenance(raw.metadata, settings, result)
+    with watch.stage("develop", 0.6):
+        scene = None if mosaic_only else develop_frame(result, raw, settings=settings)
+    # Opened only now: a decoder that crashes must not leave a temporary file behind.
     with atomic_output(output, overwrite=overwrite, inputs=(source,)) as target:
-        with watch.stage("read", 0.0):
-            raw = read_raw(source)
-        result = deinterlace_frame(raw, settings=settings, watch=watch)
-        metadata = _with_provenance(raw.metadata, settings, result)
-        with watch.stage("develop", 0.6):
-            scene = None if mosaic_only else develop_frame(result, raw, settings=settings)
         with watch.stage("write", 0.8):
             if scene is None or output.suffix.lower() == ".dng":
                 _write_mosaic(target, result.reconstruction.merged, raw, metadata, settings)
@@ -225,9 +229,9 @@ def deinterlace(
         if preview is not None and scene is not None:
             with watch.stage("preview", 0.95), atomic_output(preview, overwrite=overwrite, inputs=(source,)) as path:
                 write_display(path, _display(scene, settings, bits=8), metadata=metadata)
-        if save_exposures is not None:
+        if exposure_paths:
             with watch.stage("exposures", 0.97):
-                _write_exposures(save_exposures, source, result, raw, metadata, overwrite=overwrite)
+                _write_exposures(exposure_paths, source, result, raw, metadata, overwrite=overwrite)
     size = raw.counts.shape[1], raw.counts.shape[0]
     camera = camera_name(raw.camera)
     return DeinterlaceReport(
@@ -374,8 +378,19 @@ def _layers(result: DeinterlacedFrame, raw: RawFrame, settings: DeinterlaceSetti
     }
 
 
+def _exposure_paths(folder: Path | None, source: Path) -> list[Path]:
+    """Return where the low and the high exposure go, in a folder that is made where it is missing."""
+    if folder is None:
+        return []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"The folder {str(folder)!r} cannot be made: {error.strerror}.") from error
+    return [folder / f"{source.stem}-{name}.dng" for name in ("low", "high")]
+
+
 def _write_exposures(
-    folder: Path,
+    paths: Sequence[Path],
     source: Path,
     result: DeinterlacedFrame,
     raw: RawFrame,
@@ -383,10 +398,9 @@ def _write_exposures(
     *,
     overwrite: bool,
 ) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, exposure in (("low", result.reconstruction.low), ("high", result.reconstruction.high)):
+    for target, exposure in zip(paths, (result.reconstruction.low, result.reconstruction.high), strict=True):
         frame, baseline_exposure = merged_to_counts(exposure.image, camera=raw.camera, metadata=metadata)
-        with atomic_output(folder / f"{source.stem}-{name}.dng", overwrite=overwrite, inputs=(source,)) as path:
+        with atomic_output(target, overwrite=overwrite, inputs=(source,)) as path:
             write_dng(path, frame, baseline_exposure=baseline_exposure)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from hdrcli.errors import OutputError, UnreadableFileError, UsageError
-from hdrcli.io.output import OUTPUT_SUFFIXES, TEMPORARY_PREFIX, atomic_output, output_paths
+from hdrcli.io.output import OUTPUT_SUFFIXES, TEMPORARY_PREFIX, atomic_output, check_output, output_paths
 
 WRITER = """
 import sys, time
@@ -285,3 +285,18 @@ def test_the_data_is_on_the_disk_before_it_is_renamed(tmp_path: Path, monkeypatc
     monkeypatch.setattr(Path, "replace", lambda self, target: (events.append("renamed"), replace(self, target)))
     write(tmp_path / "a.exr", overwrite=True)
     assert events[:2] == ["synced", "renamed"]
+
+
+def test_an_output_can_be_checked_before_there_is_anything_to_write(tmp_path: Path) -> None:
+    source, output = tmp_path / "in.dng", tmp_path / "out.exr"
+    source.write_bytes(b"raw")
+    check_output(output, overwrite=False, inputs=(source,))
+    assert [path.name for path in tmp_path.iterdir()] == ["in.dng"]
+    with pytest.raises(OutputError, match="is an input"):
+        check_output(source, overwrite=True, inputs=(source,))
+    with pytest.raises(OutputError, match="does not exist"):
+        check_output(tmp_path / "missing" / "out.exr", overwrite=False)
+    output.touch()
+    with pytest.raises(OutputError, match="exists already"):
+        check_output(output, overwrite=False)
+    check_output(output, overwrite=True)
