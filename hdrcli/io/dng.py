@@ -92,7 +92,8 @@ def write_dng(
     if compression == "jpeg" and shape[1] >= 16:
         tile = _tile_shape(shape)
         tiles = _tiles(lambda first, last: _full_rows(frame, first, last), shape, tile, _lossless_jpeg)
-        raw |= {"data": tiles, "tile": tile, "compression": 7}
+        # tifffile would state 12 bits for JPEG, and RawTherapee would believe it for cameras that it knows.
+        raw |= {"data": tiles, "tile": tile, "compression": 7, "bitspersample": 16}
     else:
         raw |= {"data": _full_rows(frame, 0, shape[0]), "rowsperstrip": 64}
     common = common_tags(frame.camera, frame.metadata, baseline_exposure, version=(1, 4), oldest=(1, 1))

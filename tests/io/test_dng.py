@@ -220,6 +220,14 @@ def test_the_preview_lies_first_and_the_mosaic_in_a_sub_directory(tmp_path: Path
         np.testing.assert_array_equal(raw_page(file).asarray(), frame().counts)
 
 
+@pytest.mark.parametrize("compression", ["jpeg", "none"])
+def test_the_depth_of_samples_is_stated(tmp_path: Path, compression: str) -> None:
+    """RawTherapee showed white: the file said 12 bits, and white was shifted until it fitted."""
+    write_dng(tmp_path / "a.dng", frame(), compression=compression)
+    with tifffile.TiffFile(tmp_path / "a.dng") as file:
+        assert file.pages.first.tags["BitsPerSample"].value == 16
+
+
 def test_unknown_compression_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="jpeg, none"):
         write_dng(tmp_path / "a.dng", frame(), compression="zip")
