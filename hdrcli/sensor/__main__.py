@@ -18,7 +18,7 @@ from hdrcli.images import BAYER_PATTERNS, FloatArray, RawFrame, SceneImage
 from hdrcli.io.dng import write_dng
 from hdrcli.io.exr import read_exr
 from hdrcli.io.icc import rgb_to_pcs
-from hdrcli.io.output import atomic_output
+from hdrcli.io.output import atomic_output, check_output
 from hdrcli.sensor.cameras import Camera, find_camera
 from hdrcli.sensor.capture import CaptureSettings, capture_in_bands, daylight_neutral, scene_to_camera
 from hdrcli.sensor.mosaic import ROW_PATTERNS
@@ -92,8 +92,10 @@ def simulate(
     )
     wanted = None if size is None else _height_and_width(size)
     stops = None if exposure == "auto" else _number(exposure, "--exposure")
+    check_output(output, overwrite=overwrite, inputs=[scene])
+    frame = photograph(read_exr(scene), found, settings, stops=stops, size=wanted, seed=seed)
     with atomic_output(output, overwrite=overwrite, inputs=[scene]) as path:
-        write_dng(path, photograph(read_exr(scene), found, settings, stops=stops, size=wanted, seed=seed))
+        write_dng(path, frame)
 
 
 def photograph(
