@@ -1,0 +1,99 @@
+"""Time and memory of whole commands, from file to file, alternating in one run.
+
+    python benchmarks/speed.py SCENE.exr [--size 5184x3456] [--runs 5] [--first-run]
+
+SCENE is photographed by the forward model at the size given, and every command develops that one frame. Peers that are
+not installed are left out. They do less than hdrcli: they develop the striped frame as if it were an ordinary one.
+Figures are the median of the runs; on a shared machine look at the ratios. `--first-run` times hdrcli with an empty
+cache of compiled code as well.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+RAWPY = (
+    "import sys, rawpy, tifffile; tifffile.imwrite(sys.argv[2], rawpy.imread(sys.argv[1]).postprocess(output_bps=16))"
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("scene", type=Path)
+    parser.add_argument("--size", default="5184x3456")
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--first-run", action="store_true")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        frame = folder / "frame.dng"
+        door = [sys.executable, "-m", "hdrcli.sensor", str(arguments.scene), "--camera", "5D Mark III"]
+        subprocess.run([*door, "--size", arguments.size, "-o", str(frame)], check=True)
+        commands = peers(frame, folder)
+        for command in commands.values():  # warm up: disk cache, compiled code
+            run(command)
+        measured: dict[str, list[tuple[float, float, float]]] = {title: [] for title in commands}
+        for _ in range(arguments.runs):
+            for title, command in commands.items():
+                measured[title].append(run(command))
+        report(measured)
+        if arguments.first_run:
+            wall, _, _ = run(commands["hdrcli to EXR"], {"NUMBA_CACHE_DIR": str(folder / "empty")})
+            warm = statistics.median(seconds for seconds, _, _ in measured["hdrcli to EXR"])
+            print(f"first run after installation: {wall:.2f} s, {wall / warm:.2f} times the later ones")
+
+
+def peers(frame: Path, folder: Path) -> dict[str, list[str]]:
+    """Return the commands to compare, by title."""
+    hdrcli = [sys.executable, "-m", "hdrcli", "deinterlace", "-q", "--overwrite", str(frame)]
+    commands = {
+        "hdrcli to EXR": [*hdrcli, "-o", str(folder / "out.exr")],
+        "hdrcli to DNG": [*hdrcli, "-o", str(folder / "out.dng")],
+        "hdrcli to TIFF": [*hdrcli, "-o", str(folder / "out.tif")],
+        "hdrcli to JPEG": [*hdrcli, "-o", str(folder / "out.jpg")],
+        "rawpy (LibRaw AHD) to TIFF": [sys.executable, "-c", RAWPY, str(frame), str(folder / "rawpy.tif")],
+    }
+    if shutil.which("dcraw"):
+        commands["dcraw to TIFF"] = ["dcraw", "-6", "-T", "-O", str(folder / "dcraw.tif"), str(frame)]
+    if shutil.which("darktable-cli"):
+        own = ["--core", "--configdir", str(folder / "darktable"), "--library", ":memory:"]
+        target = folder / "darktable.exr"
+        commands["darktable-cli to EXR"] = ["darktable-cli", str(frame), str(target), *own]
+    return commands
+
+
+def run(command: list[str], environment: dict[str, str] | None = None) -> tuple[float, float, float]:
+    """Return wall seconds, processor seconds and peak memory in MB of a command and its children."""
+    for stale in (argument for argument in command if argument.endswith("darktable.exr")):
+        Path(stale).unlink(missing_ok=True)  # darktable would number its output instead of replacing it
+    begin = time.perf_counter()
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, **(environment or {})}
+    )
+    _, status, usage = os.wait4(process.pid, 0)
+    if status != 0:
+        raise SystemExit(f"failed with status {status}: {' '.join(command)}")
+    return time.perf_counter() - begin, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+
+
+def report(measured: dict[str, list[tuple[float, float, float]]]) -> None:
+    """Print one row a command: medians, and wall time over that of the first."""
+    medians = {
+        title: [statistics.median(column) for column in zip(*runs, strict=True)] for title, runs in measured.items()
+    }
+    first = next(iter(medians.values()))[0]
+    print(f"{'':28s}{'wall s':>8s}{'cpu s':>8s}{'peak MB':>9s}{'ratio':>7s}")
+    for title, (wall, processor, memory) in medians.items():
+        print(f"{title:28s}{wall:8.2f}{processor:8.2f}{memory:9.0f}{wall / first:7.2f}")
+
+
+if __name__ == "__main__":
+    main()
