@@ -23,14 +23,15 @@ def command_line(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "hdrcli", *map(str, arguments)]
 
 
-def run_hdrcli(*arguments: object, cwd: Path, timeout: float = 120) -> subprocess.CompletedProcess[str]:
-    """Run `hdrcli` with `arguments` in the folder `cwd` and return how it ended and what it said."""
+def run_hdrcli(*arguments: object, cwd: Path, timeout: float = 120, **changes: str) -> subprocess.CompletedProcess[str]:
+    """Run `hdrcli` with `arguments` in `cwd` and `changes` of the environment; return how it ended and what it said."""
     return subprocess.run(
         command_line(*arguments),
         cwd=cwd,
-        env=environment(),
+        env=environment(**changes),
         capture_output=True,
         text=True,
+        errors="surrogateescape",
         timeout=timeout,
         check=False,
     )
