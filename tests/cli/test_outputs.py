@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import shutil
 import signal
 import subprocess
@@ -191,6 +190,8 @@ def test_killing_everything_leaves_nothing_half_written_under_a_final_name(frame
 
 @pytest.mark.parametrize("no_colour", [False, True])
 def test_a_terminal_sees_progress_and_a_pipe_does_not(no_colour: bool, source: Path, tmp_path: Path) -> None:
+    import pty  # not on Windows
+
     ours, theirs = pty.openpty()
     changes = {"TERM": "xterm-256color", **({"NO_COLOR": "1"} if no_colour else {})}
     process = subprocess.Popen(
