@@ -14,19 +14,15 @@ from hdrcli import __version__
 from hdrcli.dualiso.detect import DualIsoAnalysis, analyse, normalise
 from hdrcli.dualiso.interpolate import Reconstruction, reconstruct
 from hdrcli.errors import ModelError, OutputError, UnsuitableInputError
-from hdrcli.images import BayerImage, DisplayImage, Exposure, Metadata, RawFrame, SceneImage
-from hdrcli.io.dng import merged_to_counts, write_dng, write_dng_half
-from hdrcli.io.exr import write_exr
-from hdrcli.io.icc import icc_profile
+from hdrcli.images import BayerImage, Exposure, Metadata, RawFrame, SceneImage
 from hdrcli.io.output import atomic_output, check_output
-from hdrcli.io.preview import write_display
 from hdrcli.io.raw import read_raw
-from hdrcli.io.tiff import write_tiff
 from hdrcli.isp.defects import repair_defects
 from hdrcli.isp.develop import DevelopSettings, develop
 from hdrcli.isp.orient import orient
-from hdrcli.isp.tonemap import encode_display, reinhard_global, reinhard_local
+from hdrcli.isp.whitebalance import multipliers
 from hdrcli.merge.rgb import high_exposure_weight, low_exposure_weight, merge_rgb
+from hdrcli.recipes.outputs import OutputSettings, write_mosaic, write_picture
 from hdrcli.recipes.report import analysis_as_dict, analysis_lines, camera_name, line
 
 Progress = Callable[[str, float], None]
@@ -34,8 +30,8 @@ Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
-class DeinterlaceSettings:
-    """Everything that may be chosen; the defaults suit nearly every file.
+class DeinterlaceSettings(OutputSettings):
+    """Everything that may be chosen, with what every output knows; the defaults suit nearly every file.
 
     Attributes
     ----------
@@ -56,20 +52,8 @@ class DeinterlaceSettings:
     denoise : float
         Strength of noise reduction on the mosaic, 1.0 as the noise model says, 0.0 none.
     develop : DevelopSettings
-    tonemap : str
-        "reinhard", "reinhard-local" or "none", for display files and previews.
-    key, white : float or None
-        Key and white point of the tone curve; None for automatic.
-    bits : int
-        16 or 32 bit floats in EXR.
-    compression : str
-        Of EXR: "zip", "piz" or "dwaa".
     layers : bool
         Add the low and the high exposure as EXR layers.
-    linear : bool
-        Write TIFF as scene-linear floats instead of a tone-mapped picture.
-    dng_format : str
-        "integer" (16 bit, lossless JPEG) or "half" (floats, Deflate).
     """
 
     model: str = "none"
@@ -82,14 +66,7 @@ class DeinterlaceSettings:
     repair: bool = True
     denoise: float = 1.0
     develop: DevelopSettings = field(default_factory=DevelopSettings)
-    tonemap: str = "reinhard"
-    key: float | None = None
-    white: float | None = None
-    bits: int = 16
-    compression: str = "zip"
     layers: bool = False
-    linear: bool = False
-    dng_format: str = "integer"
 
 
 @dataclass(frozen=True)
@@ -223,12 +200,13 @@ def deinterlace(
     with atomic_output(output, overwrite=overwrite, inputs=(source,)) as target:
         with watch.stage("write", 0.8):
             if scene is None or output.suffix.lower() == ".dng":
-                _write_mosaic(target, result.reconstruction.merged, raw, metadata, settings)
+                write_mosaic(target, result.reconstruction.merged, raw.camera, settings, metadata=metadata)
             else:
-                _write_scene(target, scene, result, raw, metadata, settings)
+                layers = _layers(result, raw, settings) if settings.layers else None
+                write_picture(target, scene, settings, metadata=metadata, layers=layers)
         if preview is not None and scene is not None:
             with watch.stage("preview", 0.95), atomic_output(preview, overwrite=overwrite, inputs=(source,)) as path:
-                write_display(path, _display(scene, settings, bits=8), metadata=metadata)
+                write_picture(path, scene, settings, metadata=metadata)
         if exposure_paths:
             with watch.stage("exposures", 0.97):
                 _write_exposures(exposure_paths, source, result, raw, metadata, overwrite=overwrite)
@@ -305,12 +283,13 @@ def develop_frame(
     """
     settings = settings or DeinterlaceSettings()
     orientation = raw.metadata.orientation
+    balanced = _balanced(result, raw, settings)
     if settings.merge == "bayer":
-        return develop(result.reconstruction.merged, raw.camera, orientation, settings.develop)
+        return develop(result.reconstruction.merged, raw.camera, orientation, balanced)
     low, high = result.reconstruction.low, result.reconstruction.high
     merged = merge_rgb(
-        develop(low.image, raw.camera, 1, settings.develop),
-        develop(_on_low_scale(high), raw.camera, 1, settings.develop),
+        develop(low.image, raw.camera, 1, balanced),
+        develop(_on_low_scale(high), raw.camera, 1, balanced),
         low_weight=low_exposure_weight(low.image),
         high_weight=high_exposure_weight(high.image),
     )
@@ -336,44 +315,22 @@ class Stopwatch:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - begin
 
 
+def _balanced(result: DeinterlacedFrame, raw: RawFrame, settings: DeinterlaceSettings) -> DevelopSettings:
+    """Fix the white balance by the merged picture, so that every exposure of the frame gets the same."""
+    gains = multipliers(settings.develop.white_balance, camera=raw.camera, bayer=result.reconstruction.merged)
+    return replace(settings.develop, white_balance=",".join(f"{gain:.9g}" for gain in gains))
+
+
 def _on_low_scale(exposure: Exposure) -> BayerImage:
     image = exposure.image
     return BayerImage(image.data / np.float32(exposure.gain), image.cfa)
 
 
-def _write_mosaic(
-    path: Path, image: BayerImage, raw: RawFrame, metadata: Metadata, settings: DeinterlaceSettings
-) -> None:
-    if settings.dng_format == "half":
-        write_dng_half(path, image, camera=raw.camera, metadata=metadata)
-    else:
-        frame, baseline_exposure = merged_to_counts(image, camera=raw.camera, metadata=metadata)
-        write_dng(path, frame, baseline_exposure=baseline_exposure)
-
-
-def _write_scene(
-    path: Path,
-    scene: SceneImage,
-    result: DeinterlacedFrame,
-    raw: RawFrame,
-    metadata: Metadata,
-    settings: DeinterlaceSettings,
-) -> None:
-    suffix = path.suffix.lower()
-    if suffix == ".exr":
-        layers = _layers(result, raw, settings) if settings.layers else None
-        write_exr(path, scene, metadata=metadata, bits=settings.bits, compression=settings.compression, layers=layers)
-    elif suffix in (".tif", ".tiff"):
-        image = scene if settings.linear or settings.tonemap == "none" else _display(scene, settings, bits=16)
-        write_tiff(path, image, metadata=metadata)
-    else:
-        write_display(path, _display(scene, settings, bits=8), metadata=metadata)
-
-
 def _layers(result: DeinterlacedFrame, raw: RawFrame, settings: DeinterlaceSettings) -> dict[str, SceneImage]:
     low, high = result.reconstruction.low, result.reconstruction.high
+    balanced = _balanced(result, raw, settings)
     return {
-        name: develop(image, raw.camera, raw.metadata.orientation, settings.develop)
+        name: develop(image, raw.camera, raw.metadata.orientation, balanced)
         for name, image in (("low", low.image), ("high", _on_low_scale(high)))
     }
 
@@ -399,20 +356,8 @@ def _write_exposures(
     overwrite: bool,
 ) -> None:
     for target, exposure in zip(paths, (result.reconstruction.low, result.reconstruction.high), strict=True):
-        frame, baseline_exposure = merged_to_counts(exposure.image, camera=raw.camera, metadata=metadata)
         with atomic_output(target, overwrite=overwrite, inputs=(source,)) as path:
-            write_dng(path, frame, baseline_exposure=baseline_exposure)
-
-
-def _display(scene: SceneImage, settings: DeinterlaceSettings, *, bits: int) -> DisplayImage:
-    if settings.tonemap == "none":
-        shown = scene.data
-    else:
-        operator = reinhard_local if settings.tonemap == "reinhard-local" else reinhard_global
-        shown = operator(scene, key=settings.key, white=settings.white)
-    # A screen knows sRGB and Display P3; other spaces are shown in sRGB.
-    space = scene.colour_space if scene.colour_space in ("srgb-linear", "display-p3") else "srgb-linear"
-    return encode_display(shown, bits=bits, icc=icc_profile(space, linear=False))
+            write_mosaic(path, exposure.image, raw.camera, OutputSettings(), metadata=metadata)
 
 
 def _with_provenance(metadata: Metadata, settings: DeinterlaceSettings, result: DeinterlacedFrame) -> Metadata:
