@@ -15,7 +15,8 @@ from hdrcli.images import BayerImage, FloatArray
 from hdrcli.kernels import Real, kernel, run_in_bands
 
 _BLOCK = 8
-_STEP = 4
+# Blocks begin at every second cell, which the kernels rely on; every fourth would be 0.25 dB worse.
+_STEP = 2
 # In units of sigma. The garrote (Breiman 1995) passes large coefficients unchanged and fades small ones out; it was
 # better than a hard threshold of 2.7 by 0.15 dB on training scenes, and leaves no lone wavelets in skies.
 _THRESHOLD = 1.9
@@ -87,9 +88,9 @@ def _denoise_band(
     result: FloatArray,
 ) -> None:
     """Write rows of cells `y0` to `y1`; blocks that reach in from outside are computed by both neighbours."""
-    top = y0 - 4  # blocks begin at multiples of the step and reach 8 cells
-    rows = y1 - top + 4
-    columns = width + 16
+    top = y0 - _BLOCK + _STEP
+    rows = y1 - top + _BLOCK - _STEP
+    columns = (width + 17) // 2 * 2
     stable = np.empty((4, rows, columns), np.float32)
     total = np.zeros((4, rows, columns), np.float32)
     weight = np.full((rows, columns), np.float32(1e-12))
@@ -108,25 +109,15 @@ def _denoise_band(
             d = root * np.sqrt(max(shot * data[2 * y + 1, 2 * x + 1] + offset, np.float32(0)))
             for k in range(4):
                 stable[k, i, j] = basis[k, 0] * a + basis[k, 1] * b + basis[k, 2] * c + basis[k, 3] * d
-    half = np.empty((8, 8), np.float32)
-    block = np.empty((4, 8, 8), np.float32)
-    i = 0
-    while i + 8 <= rows:
-        j = 0
-        while j + 8 <= columns:
-            kept = np.float32(0)
-            for k in range(4):
-                kept += _shrink(stable[k], i, j, cosines, threshold, half, block[k])
-            share = np.float32(1) / kept
-            for k in range(4):
-                for u in range(8):
-                    for v in range(8):
-                        total[k, i + u, j + v] += share * block[k, u, v]
-            for u in range(8):
-                for v in range(8):
-                    weight[i + u, j + v] += share
-            j += 4
-        i += 4
+    blocks = (columns - _BLOCK) // _STEP + 1
+    half = np.empty((4, _BLOCK, 2, columns // 2), np.float32)
+    coefficients = np.empty((4, _BLOCK, _BLOCK, blocks), np.float32)
+    kept = np.empty(blocks, np.float32)
+    line = np.empty(columns, np.float32)
+    for i in range(0, rows - _BLOCK + 1, _STEP):
+        _transform_strip(stable, i, cosines, half, coefficients)
+        _shrink(coefficients, threshold, kept)
+        _restore_strip(coefficients, kept, i, cosines, half, line, total, weight)
     unroot = shot * np.float32(0.5)
     for y in range(y0, y1):
         for x in range(width):
@@ -140,41 +131,104 @@ def _denoise_band(
 
 
 @kernel
-def _shrink(
-    plane: FloatArray, i: int, j: int, cosines: FloatArray, threshold: Real, half: FloatArray, block: FloatArray
-) -> Real:
-    """Transform the block at (i, j), shrink it, transform back into `block`; return the noise power that stayed."""
-    for f in range(8):
-        for v in range(8):
-            half[f, v] = np.float32(0)
-        for u in range(8):
-            c = cosines[f, u]
-            for v in range(8):
-                half[f, v] += c * plane[i + u, j + v]
-    kept = np.float32(1)
-    for f in range(8):
-        for g in range(8):
-            s = np.float32(0)
-            for v in range(8):
-                s += half[f, v] * cosines[g, v]
-            if f + g > 0:
-                share = max(s * s - threshold * threshold, np.float32(0)) / max(s * s, np.float32(1e-6))
-                kept += share * share
-                s *= share
-            block[f, g] = s
-    for f in range(8):
-        for v in range(8):
-            half[f, v] = np.float32(0)
-        for g in range(8):
-            s = block[f, g]
-            if s != 0:
-                for v in range(8):
-                    half[f, v] += s * cosines[g, v]
-    for u in range(8):
-        for v in range(8):
-            block[u, v] = np.float32(0)
-        for f in range(8):
-            c = cosines[f, u]
-            for v in range(8):
-                block[u, v] += c * half[f, v]
-    return kept
+def _transform_strip(
+    stable: FloatArray, i: int, cosines: FloatArray, half: FloatArray, coefficients: FloatArray
+) -> None:
+    """Cosine transforms of all blocks that begin in row `i`: down the columns once, then along the rows of each block.
+
+    `half` holds even and odd columns apart, so that all blocks are reached by loops over adjacent samples.
+    """
+    blocks = coefficients.shape[3]
+    for k in range(4):
+        for f in range(_BLOCK):
+            c0, c1, c2, c3, c4, c5, c6, c7 = cosines[f]
+            for odd in range(2):
+                out = half[k, f, odd]
+                for x in range(out.size):
+                    j = 2 * x + odd
+                    out[x] = (
+                        c0 * stable[k, i, j]
+                        + c1 * stable[k, i + 1, j]
+                        + c2 * stable[k, i + 2, j]
+                        + c3 * stable[k, i + 3, j]
+                        + c4 * stable[k, i + 4, j]
+                        + c5 * stable[k, i + 5, j]
+                        + c6 * stable[k, i + 6, j]
+                        + c7 * stable[k, i + 7, j]
+                    )
+            even, odds = half[k, f, 0], half[k, f, 1]
+            for g in range(_BLOCK):
+                c0, c1, c2, c3, c4, c5, c6, c7 = cosines[g]
+                out = coefficients[k, f, g]
+                for b in range(blocks):
+                    out[b] = (
+                        c0 * even[b]
+                        + c1 * odds[b]
+                        + c2 * even[b + 1]
+                        + c3 * odds[b + 1]
+                        + c4 * even[b + 2]
+                        + c5 * odds[b + 2]
+                        + c6 * even[b + 3]
+                        + c7 * odds[b + 3]
+                    )
+
+
+@kernel
+def _shrink(coefficients: FloatArray, threshold: Real, kept: FloatArray) -> None:
+    """Shrink all but the means of the blocks; `kept` receives the noise power that stays in each block."""
+    square = threshold * threshold
+    kept[:] = np.float32(4)
+    for k in range(4):
+        for f in range(_BLOCK):
+            for g in range(_BLOCK):
+                if f + g == 0:
+                    continue
+                line = coefficients[k, f, g]
+                for b in range(line.size):
+                    power = line[b] * line[b]
+                    share = max(power - square, np.float32(0)) / max(power, np.float32(1e-6))
+                    kept[b] += share * share
+                    line[b] *= share
+
+
+@kernel
+def _restore_strip(
+    coefficients: FloatArray,
+    kept: FloatArray,
+    i: int,
+    cosines: FloatArray,
+    half: FloatArray,
+    line: FloatArray,
+    total: FloatArray,
+    weight: FloatArray,
+) -> None:
+    """Add the inverse transforms of all blocks that begin in row `i`, each weighted by one over `kept`."""
+    blocks = kept.size
+    for b in range(blocks):
+        kept[b] = np.float32(1) / kept[b]
+    line[:] = np.float32(0)
+    for v in range(_BLOCK):
+        for b in range(blocks):
+            line[_STEP * b + v] += kept[b]
+    for u in range(_BLOCK):
+        for x in range(line.size):
+            weight[i + u, x] += line[x]
+    for k in range(4):
+        for f in range(_BLOCK):
+            half[k, f] = np.float32(0)
+            q0, q1, q2, q3, q4, q5, q6, q7 = coefficients[k, f]
+            for v in range(_BLOCK):
+                out = half[k, f, v % 2]
+                c0, c1, c2, c3, c4, c5, c6, c7 = cosines[:, v]
+                for b in range(blocks):
+                    value = c0 * q0[b] + c1 * q1[b] + c2 * q2[b] + c3 * q3[b]
+                    value += c4 * q4[b] + c5 * q5[b] + c6 * q6[b] + c7 * q7[b]
+                    out[b + v // 2] += kept[b] * value
+        for u in range(_BLOCK):
+            out = total[k, i + u]
+            for f in range(_BLOCK):
+                c = cosines[f, u]
+                even, odds = half[k, f, 0], half[k, f, 1]
+                for x in range(even.size):
+                    out[2 * x] += c * even[x]
+                    out[2 * x + 1] += c * odds[x]
