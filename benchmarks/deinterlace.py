@@ -10,6 +10,7 @@ eq. 19       bilinear rows, both exposures demosaicked in linear light and merge
 linear       bilinear rows in linear light, merged on the mosaic, `develop` of hdrcli
 none         `hdrcli deinterlace --model none` with its defaults
 none, raw    the same without noise reduction (--denoise 0)
+none, rgb    the same, both exposures developed and merged by equation 19 (--merge rgb)
 full         the noise-free full mosaic, developed by hdrcli: the ceiling of any method that ends on the mosaic
 """
 
@@ -31,6 +32,7 @@ from hdrcli.isp.defects import repair_defects
 from hdrcli.isp.demosaic import demosaic
 from hdrcli.isp.develop import DevelopSettings, develop
 from hdrcli.merge.rgb import high_exposure_weight, low_exposure_weight
+from hdrcli.recipes.deinterlace import DeinterlacedFrame, DeinterlaceSettings, develop_frame
 from hdrcli.sensor.mosaic import high_rows
 from hdrcli.training.cases import Case, dual_iso_cases
 from hdrcli.training.metrics import (
@@ -66,7 +68,8 @@ def measure(case: Case, pictures: Path | None) -> dict[str, dict[str, float]]:
     frame, _ = repair_defects(normalise(raw, analysis))
     linear = merge_plainly(frame, *(fill_rows(frame, high=high) for high in (False, True)))
     plain = reconstruct(frame, denoise=0).merged.data
-    best = reconstruct(frame).merged.data
+    reconstruction = reconstruct(frame)
+    best = reconstruction.merged.data
     mosaics = dict(zip(MOSAICS, (linear, plain, best), strict=True))
     camera = raw.camera
     truth = colour(case.capture.truth, camera)
@@ -74,6 +77,11 @@ def measure(case: Case, pictures: Path | None) -> dict[str, dict[str, float]]:
         "low rows": developed(fill_rows(frame, high=False), raw.cfa, camera),
         "eq. 19": equation_19(frame, camera),
         **{name: developed(mosaic, raw.cfa, camera) for name, mosaic in mosaics.items()},
+        "none, rgb": develop_frame(
+            DeinterlacedFrame(reconstruction, analysis, 0),
+            raw,
+            settings=DeinterlaceSettings(merge="rgb", develop=DevelopSettings(highlights="off")),
+        ).data,
         "full": developed(np.minimum(truth_mosaic, 1), raw.cfa, camera),
     }
     result: dict[str, dict[str, float]] = {"": {"phase": float(analysis.row_pattern == case.capture.row_pattern)}}
