@@ -21,8 +21,6 @@ from hdrcli.errors import HdrcliError, UsageError
 COMMANDS = {"deinterlace": "hdrcli.cli.deinterlace", "info": "hdrcli.cli.info"}
 """Name of each command and the module whose `command` it is."""
 
-INTERRUPTED = 130
-
 
 class LazyGroup(click.Group):
     """A group that imports a command's module when the command is asked for."""
@@ -78,6 +76,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ----------
     arguments : sequence of str, optional
         Without the program's name; those of the process by default.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        On Ctrl-C, once the workers have cleaned up.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     _stop_in_order()
@@ -89,9 +92,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of a pipe has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("hdrcli: interrupted.", err=True)
-        return INTERRUPTED
+    except click.Abort:  # what click makes of Ctrl-C
+        raise KeyboardInterrupt from None
     except Exception as error:
         return _report(error, with_traceback="--traceback" in words)
     return code if isinstance(code, int) else 0

@@ -14,7 +14,6 @@ import multiprocessing
 import os
 import signal
 import sys
-import threading
 import time
 import traceback
 from collections import deque
@@ -202,7 +201,7 @@ class _Worker:
         self.process = context.Process(target=_serve, args=(theirs, native_messages), name="hdrcli", daemon=True)
         self.index: int | None = None
         self.stage = ""
-        with _interrupts_ignored():
+        with _interrupts_held():
             self.process.start()
         theirs.close()
 
@@ -237,16 +236,19 @@ class _Worker:
 
 
 @contextmanager
-def _interrupts_ignored() -> Iterator[None]:
-    """Let a process that is started in here ignore Ctrl-C from its first moment: its parent tells it to stop."""
-    if threading.current_thread() is not threading.main_thread():
+def _interrupts_held() -> Iterator[None]:
+    """Hold Ctrl-C back while a process starts; it inherits that and never sees one: its parent tells it to stop."""
+    if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    from multiprocessing import resource_tracker
+
+    resource_tracker.ensure_running()  # started in the block, it would let go of what is held
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _serve(connection: Connection[Any, Any], native_messages: bool) -> None:

@@ -14,6 +14,7 @@ import pytest
 from real_command import command_line, environment, run_hdrcli
 
 import hdrcli
+from hdrcli.__main__ import main as begin
 from hdrcli.cli import main as main_module
 from hdrcli.cli.main import COMMANDS, LazyGroup, cli, main
 
@@ -126,7 +127,8 @@ def test_an_interrupt_is_exit_code_130(monkeypatch: pytest.MonkeyPatch, capsys: 
         raise KeyboardInterrupt
 
     monkeypatch.setattr(LazyGroup, "get_command", interrupt)
-    assert main(["info", "x"]) == 130
+    monkeypatch.setattr(sys, "argv", ["hdrcli", "info", "x"])
+    assert begin() == 130
     assert capsys.readouterr().err.strip() == "hdrcli: interrupted."
 
 

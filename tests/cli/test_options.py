@@ -28,9 +28,9 @@ def test_without_options_the_settings_are_those_of_the_library() -> None:
 def test_every_setting_has_an_option_that_changes_it() -> None:
     words = (
         "--model other --pattern LHHL --iso 100/800 --force --black-level 100 --white-level 9000 --merge rgb "
-        "--no-repair --denoise 0.5 --tonemap reinhard-local --key 0.2 --white 3 --bits 32 --compression piz --layers --linear "
-        "--dng-format half --white-balance 2,1,1.5 --demosaic bilinear --highlights off --colour-space acescg "
-        "--exposure 1.5"
+        "--no-repair --denoise 0.5 --tonemap reinhard-local --key 0.2 --white 3 --bits 32 --compression piz "
+        "--layers --linear --dng-format half --white-balance 2,1,1.5 --demosaic bilinear --highlights off "
+        "--colour-space acescg --exposure 1.5"
     )
     changed, usual = settings_from(choices(*words.split())), DeinterlaceSettings()
     same = [name for name in vars(usual) if getattr(changed, name) == getattr(usual, name)]

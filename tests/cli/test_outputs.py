@@ -137,6 +137,14 @@ def start_batch(frame: Path, folder: Path) -> subprocess.Popen[str]:
     )
 
 
+def has_a_child(process: int) -> bool:
+    children = Path(f"/proc/{process}/task/{process}/children")
+    if not children.exists():  # not Linux
+        time.sleep(2)
+        return True
+    return children.read_text() != ""
+
+
 def sound_outputs(folder: Path) -> set[str]:
     """Return the names of finished outputs in `folder`, having read each of them."""
     names = {path.name for path in folder.glob("[!.]*")}
@@ -160,7 +168,7 @@ def test_an_interrupted_run_leaves_only_finished_outputs(
 ) -> None:
     process = start_batch(frame, tmp_path)
     if moment == "at the start":
-        time.sleep(0.4)
+        wait_for(lambda: has_a_child(process.pid))
     else:
         wait_for((tmp_path / "out" / "a.exr").exists)
     (os.killpg if group else os.kill)(process.pid, number)
