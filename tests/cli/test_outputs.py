@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -63,6 +64,20 @@ def test_the_report_has_the_stages_and_their_times(source: Path, tmp_path: Path)
     assert {"read", "detect", "reconstruct", "write", "preview"} <= set(facts["seconds"])
     assert "Seconds" in run.stderr
     assert {path.name for path in tmp_path.iterdir()} == {"in.dng", "in.exr", "small.jpg"}
+
+
+def test_the_waiting_side_imports_nothing_heavy(source: Path, tmp_path: Path) -> None:
+    script = "import sys; from hdrcli.cli.main import main; main(sys.argv[1:]); print(*sys.modules)"
+    run = subprocess.run(
+        [sys.executable, "-c", script, "deinterlace", str(source), "-q"],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (tmp_path / "in.exr").exists()
+    assert {"numpy", "numba", "rawpy", "hdrcli.recipes.deinterlace"}.isdisjoint(run.stdout.split())
 
 
 def test_an_existing_output_is_kept_unless_told_otherwise(source: Path, tmp_path: Path) -> None:
