@@ -15,8 +15,8 @@ import numpy as np
 from hdrcli.images import FloatArray, MaskArray
 from hdrcli.kernels import Real, kernel
 
-# The doubt is a cautious variance, right for weighing; where highlights stand out of the prediction, a fifth of its root
-# fits them best (measured on training scenes; more of it brings period-4 stripes into smooth highlights).
+# The doubt is a cautious variance, right for weighing; where highlights stand out of the prediction, a fifth of its
+# root fits them best (measured on training scenes; more brings period-4 stripes into smooth highlights).
 _SPREAD = 0.2
 
 
