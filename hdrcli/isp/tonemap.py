@@ -4,7 +4,8 @@ Reinhard, Stark, Shirley, Ferwerda, "Photographic tone reproduction for digital 
 operator with a white point (equations 1 to 4) and the local one, dodging and burning (equations 5 to 9). The
 automatic key is that of Reinhard, "Parameter estimation for photographic tone reproduction", 2003.
 
-Colours keep the ratio of their channels to luminance. What leaves the range of the screen is cut.
+Colours keep the ratio of their channels to luminance, as far as the range of the screen allows; beyond it they keep
+their luminance and fade.
 """
 
 from __future__ import annotations
@@ -206,9 +207,17 @@ def _scaled_luminance(rgb: FloatArray, weights: FloatArray, exposure: Exposure) 
 
 
 def _show(rgb: FloatArray, scaled: FloatArray, surround: FloatArray, exposure: Exposure) -> FloatArray:
-    """Return C (Ld / L) with Ld = L1 (1 + L1 / Lwhite^2) / (1 + V), written without the division by L."""
-    factor = np.float32(exposure.scale) * (1 + scaled * np.float32(exposure.white**-2)) / (1 + surround)
-    return np.asarray(np.clip(rgb * factor[..., None], 0, 1), dtype=np.float32)
+    """Return C (Ld / L) with Ld = L1 (1 + L1 / Lwhite^2) / (1 + V), written without the division by L.
+
+    Where a channel leaves the range of the screen, the colour is drawn towards the grey of its luminance until it fits:
+    cutting the channel alone would turn bright foliage yellow and bright skin orange.
+    """
+    factor = (1 + scaled * np.float32(exposure.white**-2)) / (1 + surround)
+    grey = np.minimum(scaled * factor, np.float32(1))[..., None]
+    shown = rgb * (np.float32(exposure.scale) * factor)[..., None]
+    top = shown.max(axis=-1, keepdims=True)
+    fitting = np.where(top > 1, (1 - grey) / np.maximum(top - grey, np.float32(1e-6)), np.float32(1))
+    return np.asarray(np.clip(grey + (shown - grey) * fitting, 0, 1), dtype=np.float32)
 
 
 def _surround(scaled: FloatArray, key: float) -> FloatArray:
