@@ -9,7 +9,7 @@ LLVM library (Debian: libllvm19; DRJIT_LIBLLVM_PATH names it where it is not fou
 
     python examples/render_room.py room.exr
 
-Output: half float, linear sRGB primaries, D65; 1.0 is where the low-ISO rows of the example clip (`hdrcli.sensor` at 0 EV).
+Output: half float, linear sRGB primaries, D65; 1.0 is where the low-ISO rows clip (`hdrcli.sensor`, exposure 0 EV).
 """
 
 from __future__ import annotations
