@@ -49,7 +49,7 @@ def denoise_mosaic(image: BayerImage, *, strength: float = 1.0) -> BayerImage:
     threshold = np.float32(_THRESHOLD * strength)
 
     def work(y0: int, y1: int) -> None:
-        _denoise_band(image.data, shot, offset, basis, _cosines(), threshold, y0, y1, height // 2, width // 2, result)
+        _denoise_band(image.data, shot, offset, basis, threshold, y0, y1, result)
 
     run_in_bands(work, height // 2, multiple=_STEP)
     return BayerImage(result, image.cfa, image.noise)
@@ -74,34 +74,60 @@ def _cosines() -> FloatArray:
     return np.asarray(matrix, dtype=np.float32)
 
 
-@kernel
 def _denoise_band(
+    data: FloatArray,
+    shot: np.float32,
+    offset: np.float32,
+    basis: FloatArray,
+    threshold: np.float32,
+    y0: int,
+    y1: int,
+    result: FloatArray,
+) -> None:
+    """Write rows of cells `y0` to `y1`; blocks that reach in from outside are computed by both neighbours.
+
+    Plain Python over kernels of one strip each: kernels that call kernels take several times as long to compile.
+    """
+    height, width = data.shape[0] // 2, data.shape[1] // 2
+    top = y0 - _BLOCK + _STEP
+    rows = y1 - top + _BLOCK - _STEP
+    columns = (width + 2 * _BLOCK + 1) // 2 * 2
+    stable = np.empty((4, rows, columns), np.float32)
+    total = np.zeros((4, rows, columns), np.float32)
+    weight = np.full((rows, columns), np.float32(1e-12))
+    _stabilise(data, shot, offset, basis, top, height, width, stable)
+    blocks = (columns - _BLOCK) // _STEP + 1
+    half = np.empty((4, _BLOCK, 2, columns // 2), np.float32)
+    coefficients = np.empty((4, _BLOCK, _BLOCK, blocks), np.float32)
+    kept = np.empty(blocks, np.float32)
+    cosines = _cosines()
+    for i in range(0, rows - _BLOCK + 1, _STEP):
+        _transform_strip(stable, i, cosines, half, coefficients)
+        _shrink(coefficients, threshold, kept)
+        half.fill(0)
+        _restore_strip(coefficients, kept, i, cosines, half, total, weight)
+    _return_to_mosaic(total, weight, shot, offset, basis, y0 - top, y0, y1, width, result)
+
+
+@kernel
+def _stabilise(
     data: FloatArray,
     shot: Real,
     offset: Real,
     basis: FloatArray,
-    cosines: FloatArray,
-    threshold: Real,
-    y0: int,
-    y1: int,
+    top: int,
     height: int,
     width: int,
-    result: FloatArray,
+    stable: FloatArray,
 ) -> None:
-    """Write rows of cells `y0` to `y1`; blocks that reach in from outside are computed by both neighbours."""
-    top = y0 - _BLOCK + _STEP
-    rows = y1 - top + _BLOCK - _STEP
-    columns = (width + 17) // 2 * 2
-    stable = np.empty((4, rows, columns), np.float32)
-    total = np.zeros((4, rows, columns), np.float32)
-    weight = np.full((rows, columns), np.float32(1e-12))
+    """Fill the four stabilised planes from row of cells `top` on, mirrored beyond the picture."""
     root = np.float32(2) / shot
-    for i in range(rows):
+    for i in range(stable.shape[1]):
         y = top + i
         y = -1 - y if y < 0 else y
         y = 2 * height - 1 - y if y >= height else y
-        for j in range(columns):
-            x = j - 8
+        for j in range(stable.shape[2]):
+            x = j - _BLOCK
             x = -1 - x if x < 0 else x
             x = 2 * width - 1 - x if x >= width else x
             a = root * np.sqrt(max(shot * data[2 * y, 2 * x] + offset, np.float32(0)))
@@ -110,25 +136,6 @@ def _denoise_band(
             d = root * np.sqrt(max(shot * data[2 * y + 1, 2 * x + 1] + offset, np.float32(0)))
             for k in range(4):
                 stable[k, i, j] = basis[k, 0] * a + basis[k, 1] * b + basis[k, 2] * c + basis[k, 3] * d
-    blocks = (columns - _BLOCK) // _STEP + 1
-    half = np.empty((4, _BLOCK, 2, columns // 2), np.float32)
-    coefficients = np.empty((4, _BLOCK, _BLOCK, blocks), np.float32)
-    kept = np.empty(blocks, np.float32)
-    line = np.empty(columns, np.float32)
-    for i in range(0, rows - _BLOCK + 1, _STEP):
-        _transform_strip(stable, i, cosines, half, coefficients)
-        _shrink(coefficients, threshold, kept)
-        _restore_strip(coefficients, kept, i, cosines, half, line, total, weight)
-    unroot = shot * np.float32(0.5)
-    for y in range(y0, y1):
-        for x in range(width):
-            norm = np.float32(1) / weight[y - top, x + 8]
-            for p in range(4):
-                z = np.float32(0)
-                for k in range(4):
-                    z += basis[k, p] * total[k, y - top, x + 8]
-                z *= norm * unroot
-                result[2 * y + p // 2, 2 * x + p % 2] = (z * z - offset) / shot
 
 
 @kernel
@@ -139,38 +146,26 @@ def _transform_strip(
 
     `half` holds even and odd columns apart, so that all blocks are reached by loops over adjacent samples.
     """
-    blocks = coefficients.shape[3]
     for k in range(4):
         for f in range(_BLOCK):
-            c0, c1, c2, c3, c4, c5, c6, c7 = cosines[f]
             for odd in range(2):
-                out = half[k, f, odd]
-                for x in range(out.size):
-                    j = 2 * x + odd
-                    out[x] = (
-                        c0 * stable[k, i, j]
-                        + c1 * stable[k, i + 1, j]
-                        + c2 * stable[k, i + 2, j]
-                        + c3 * stable[k, i + 3, j]
-                        + c4 * stable[k, i + 4, j]
-                        + c5 * stable[k, i + 5, j]
-                        + c6 * stable[k, i + 6, j]
-                        + c7 * stable[k, i + 7, j]
-                    )
-            even, odds = half[k, f, 0], half[k, f, 1]
+                for x in range(half.shape[3]):
+                    half[k, f, odd, x] = cosines[f, 0] * stable[k, i, 2 * x + odd]
+                for u in range(1, _BLOCK):
+                    c = cosines[f, u]
+                    for x in range(half.shape[3]):
+                        half[k, f, odd, x] += c * stable[k, i + u, 2 * x + odd]
             for g in range(_BLOCK):
-                c0, c1, c2, c3, c4, c5, c6, c7 = cosines[g]
-                out = coefficients[k, f, g]
-                for b in range(blocks):
-                    out[b] = (
-                        c0 * even[b]
-                        + c1 * odds[b]
-                        + c2 * even[b + 1]
-                        + c3 * odds[b + 1]
-                        + c4 * even[b + 2]
-                        + c5 * odds[b + 2]
-                        + c6 * even[b + 3]
-                        + c7 * odds[b + 3]
+                for b in range(coefficients.shape[3]):
+                    coefficients[k, f, g, b] = (
+                        cosines[g, 0] * half[k, f, 0, b]
+                        + cosines[g, 1] * half[k, f, 1, b]
+                        + cosines[g, 2] * half[k, f, 0, b + 1]
+                        + cosines[g, 3] * half[k, f, 1, b + 1]
+                        + cosines[g, 4] * half[k, f, 0, b + 2]
+                        + cosines[g, 5] * half[k, f, 1, b + 2]
+                        + cosines[g, 6] * half[k, f, 0, b + 3]
+                        + cosines[g, 7] * half[k, f, 1, b + 3]
                     )
 
 
@@ -178,18 +173,18 @@ def _transform_strip(
 def _shrink(coefficients: FloatArray, threshold: Real, kept: FloatArray) -> None:
     """Shrink all but the means of the blocks; `kept` receives the noise power that stays in each block."""
     square = threshold * threshold
-    kept[:] = np.float32(4)
+    for b in range(kept.size):
+        kept[b] = np.float32(4)
     for k in range(4):
         for f in range(_BLOCK):
             for g in range(_BLOCK):
-                if f + g == 0:
-                    continue
-                line = coefficients[k, f, g]
-                for b in range(line.size):
-                    power = line[b] * line[b]
-                    share = max(power - square, np.float32(0)) / max(power, np.float32(1e-6))
-                    kept[b] += share * share
-                    line[b] *= share
+                if f + g > 0:
+                    for b in range(kept.size):
+                        value = coefficients[k, f, g, b]
+                        power = value * value
+                        share = max(power - square, np.float32(0)) / max(power, np.float32(1e-6))
+                        kept[b] += share * share
+                        coefficients[k, f, g, b] = value * share
 
 
 @kernel
@@ -199,37 +194,64 @@ def _restore_strip(
     i: int,
     cosines: FloatArray,
     half: FloatArray,
-    line: FloatArray,
     total: FloatArray,
     weight: FloatArray,
 ) -> None:
-    """Add the inverse transforms of all blocks that begin in row `i`, each weighted by one over `kept`."""
-    blocks = kept.size
-    for b in range(blocks):
+    """Add the inverse transforms of all blocks that begin in row `i`, each weighted by one over `kept`.
+
+    `half` must be 0 on entry.
+    """
+    for b in range(kept.size):
         kept[b] = np.float32(1) / kept[b]
-    line[:] = np.float32(0)
-    for v in range(_BLOCK):
-        for b in range(blocks):
-            line[_STEP * b + v] += kept[b]
     for u in range(_BLOCK):
-        for x in range(line.size):
-            weight[i + u, x] += line[x]
+        for v in range(_BLOCK):
+            for b in range(kept.size):
+                weight[i + u, _STEP * b + v] += kept[b]
     for k in range(4):
         for f in range(_BLOCK):
-            half[k, f] = np.float32(0)
-            q0, q1, q2, q3, q4, q5, q6, q7 = coefficients[k, f]
             for v in range(_BLOCK):
-                out = half[k, f, v % 2]
-                c0, c1, c2, c3, c4, c5, c6, c7 = cosines[:, v]
-                for b in range(blocks):
-                    value = c0 * q0[b] + c1 * q1[b] + c2 * q2[b] + c3 * q3[b]
-                    value += c4 * q4[b] + c5 * q5[b] + c6 * q6[b] + c7 * q7[b]
-                    out[b + v // 2] += kept[b] * value
+                for b in range(kept.size):
+                    value = (
+                        cosines[0, v] * coefficients[k, f, 0, b]
+                        + cosines[1, v] * coefficients[k, f, 1, b]
+                        + cosines[2, v] * coefficients[k, f, 2, b]
+                        + cosines[3, v] * coefficients[k, f, 3, b]
+                        + cosines[4, v] * coefficients[k, f, 4, b]
+                        + cosines[5, v] * coefficients[k, f, 5, b]
+                        + cosines[6, v] * coefficients[k, f, 6, b]
+                        + cosines[7, v] * coefficients[k, f, 7, b]
+                    )
+                    half[k, f, v % 2, b + v // 2] += kept[b] * value
         for u in range(_BLOCK):
-            out = total[k, i + u]
             for f in range(_BLOCK):
                 c = cosines[f, u]
-                even, odds = half[k, f, 0], half[k, f, 1]
-                for x in range(even.size):
-                    out[2 * x] += c * even[x]
-                    out[2 * x + 1] += c * odds[x]
+                for x in range(half.shape[3]):
+                    total[k, i + u, 2 * x] += c * half[k, f, 0, x]
+                    total[k, i + u, 2 * x + 1] += c * half[k, f, 1, x]
+
+
+@kernel
+def _return_to_mosaic(
+    total: FloatArray,
+    weight: FloatArray,
+    shot: Real,
+    offset: Real,
+    basis: FloatArray,
+    skip: int,
+    y0: int,
+    y1: int,
+    width: int,
+    result: FloatArray,
+) -> None:
+    """Write rows of cells `y0` to `y1` from the sums of blocks, whose row `skip` is `y0`."""
+    unroot = shot * np.float32(0.5)
+    for y in range(y0, y1):
+        i = y - y0 + skip
+        for x in range(width):
+            norm = unroot / weight[i, x + _BLOCK]
+            for p in range(4):
+                z = np.float32(0)
+                for k in range(4):
+                    z += basis[k, p] * total[k, i, x + _BLOCK]
+                z *= norm
+                result[2 * y + p // 2, 2 * x + p % 2] = (z * z - offset) / shot
