@@ -140,10 +140,10 @@ def write_corpus(folder: Path, *, seed: int = 7, real_files: tuple[Path, ...] = 
     rng = np.random.default_rng(seed)
     files: list[tuple[str, bytes]] = list(strangers(rng))
     for name, data in write_bases(folder).items():
-        files += damage(name, data, rng, each=40)
+        files += damage(name, data, rng, each=32)
         files += lies(name, data)
     for source in real_files:
-        files += damage(source.stem, source.read_bytes(), rng, each=16)
+        files += damage(source.stem, source.read_bytes(), rng, each=8)
     paths = []
     for name, data in files:
         path = folder / name
