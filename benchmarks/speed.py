@@ -62,7 +62,7 @@ def peers(frame: Path, folder: Path) -> dict[str, list[str]]:
         "rawpy (LibRaw AHD) to TIFF": [sys.executable, "-c", RAWPY, str(frame), str(folder / "rawpy.tif")],
     }
     if shutil.which("dcraw"):
-        commands["dcraw to TIFF"] = ["dcraw", "-6", "-T", "-O", str(folder / "dcraw.tif"), str(frame)]
+        commands["dcraw to TIFF"] = ["dcraw", "-6", "-T", str(frame)]  # writes frame.tiff beside it
     if shutil.which("darktable-cli"):
         own = ["--core", "--configdir", str(folder / "darktable"), "--library", ":memory:"]
         target = folder / "darktable.exr"
