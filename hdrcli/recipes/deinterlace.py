@@ -252,8 +252,13 @@ def deinterlace_frame(
             white_level=settings.white_level,
         )
         if not analysis.is_dual_iso and not settings.force:
+            name = raw.name or "The frame"
+            if analysis.verdict == "unknown":
+                raise UnsuitableInputError(
+                    f"{name} does not show what it is: {analysis.reason}. Say so by --iso LOW/HIGH."
+                )
             raise UnsuitableInputError(
-                f"{raw.name or 'The frame'} does not look dual-ISO: {analysis.reason}. "
+                f"{name} does not look dual-ISO: {analysis.reason}. "
                 "Open it in any raw developer, or force with --force and --iso LOW/HIGH."
             )
         frame = normalise(raw, analysis)
