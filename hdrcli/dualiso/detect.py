@@ -25,7 +25,9 @@ from hdrcli.sensor.mosaic import ROW_PATTERNS, high_rows
 Levels = tuple[float, float, float, float]
 
 _LINEAR = 0.88  # share of the range that is compared: above it sensors bend, and noise reaches the clip
-_STATED_BLACK = 5e-4  # uncertainty of a stated black, as a share of the range
+_STATED_BLACK = 8e-4  # uncertainty of a stated black, as a share of the range
+# Uncertainty of a black that masked borders show, in counts: the picture may differ from them by warmth and light.
+_MASKED_LOW, _MASKED_HIGH = 0.1, 0.5
 _BEYOND_DOUBT = 4.0  # standard errors
 _LARGEST_UNEVENNESS = 0.03  # of the amplifiers of one sensor
 # The whites are measured with the margin of their pile-up; this one is for offsets taken out of clipped samples.
@@ -179,7 +181,7 @@ def _judge(
 
     verdict = judge_bins(bins)
     if not verdict.measured and (bins.peak >= ceiling).mean() > 0.5:
-        bins = bin_rows(frame.counts, finest=True)  # single samples may be left where no stretch is
+        bins = bin_rows(frame.counts, sparse=True)  # specks may be left where no stretch is
         verdict = judge_bins(bins)
     return verdict, bins, blocks
 
@@ -230,13 +232,17 @@ def _refine(bins: RowBins, verdict: Verdict, black: Black, white: White, *, fixe
     A position keeps its own gain or black only where it differs from the others beyond doubt.
     """
     gain, pattern = verdict.gain, verdict.row_pattern
-    known = 1.0 if black.source == "masked borders" else _STATED_BLACK * (white.high - max(black.high))
-    sigma = float(np.hypot(known, 0.3 * gain))
+    masked = black.source == "masked borders"
+    low_sigma = _MASKED_LOW if masked else 0.0
+    high_sigma = _MASKED_HIGH if masked else _STATED_BLACK * (white.high - max(black.high))
+    sigma = float(np.hypot(high_sigma, gain * max(low_sigma, _MASKED_LOW)))
     pairs = [_oriented(bins, k, pattern, black, white) for k in range(4)]
     all_fit = fit_ratio(join(pairs), gain=gain, sigma=sigma, fixed=fixed)
     if not np.isfinite(all_fit.gain_error):
         return _Ratio(gain, (gain,) * 4, np.inf, black)
-    gains, high = [], []
+    gains, low, high = [], [], []
+    # Of what is left between both blacks each takes its part, by how uncertain it is.
+    of_low = (gain * low_sigma) ** 2 / (high_sigma**2 + (gain * low_sigma) ** 2)
     for k, part in enumerate(pairs):
         own = fit_ratio(part, gain=all_fit.gain, sigma=sigma, fixed=fixed)
         doubt = _BEYOND_DOUBT * np.hypot(own.gain_error, all_fit.gain_error)
@@ -245,14 +251,15 @@ def _refine(bins: RowBins, verdict: Verdict, black: Black, white: White, *, fixe
         doubt = _BEYOND_DOUBT * np.hypot(own.offset_error, all_fit.offset_error)
         offset = own.offset if abs(own.offset - all_fit.offset) > doubt else all_fit.offset
         gains.append(own.gain)
-        high.append(black.high[k] + offset)
+        low.append(black.low[k] - of_low * offset / own.gain)
+        high.append(black.high[k] + (1 - of_low) * offset)
     error = 0.0 if fixed else all_fit.gain_error
-    return _Ratio(
-        all_fit.gain,
-        (gains[0], gains[1], gains[2], gains[3]),
-        error,
-        replace(black, high=(high[0], high[1], high[2], high[3])),
-    )
+    measured = replace(black, low=_four(low), high=_four(high))
+    return _Ratio(all_fit.gain, _four(gains), error, measured)
+
+
+def _four(levels: list[float]) -> Levels:
+    return levels[0], levels[1], levels[2], levels[3]
 
 
 def _oriented(bins: RowBins, position: int, pattern: str, black: Black, white: White) -> Pairs:

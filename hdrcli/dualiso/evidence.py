@@ -22,8 +22,9 @@ LEAST_EV = 0.8  # one stop is the smallest setting of cameras; no ordinary frame
 _LEAST_AGREEMENT = 0.88  # dual-ISO frames stay above 0.95
 _OPEN_AGREEMENT = 0.7
 _UNEQUAL_EV = 0.3  # by which even and odd rows may differ and still be one setting
+_LOPSIDED = 0.1  # share of the picture where one set of rows clips and the other does not
 _SURE_EV = 0.2  # standard error beyond which a ratio counts as not measured
-_SUBJECT = -0.3  # evidence below which the noise says that the subject has stripes; dual-ISO frames stay above -0.1
+_SUBJECT = -1.0  # evidence below which the noise says that the subject has stripes; dual-ISO frames stay above -0.6
 
 
 @dataclass(frozen=True)
@@ -198,7 +199,16 @@ def _noise_evidence(even: _Parity, odd: _Parity, pattern: str, blocks: NoiseBloc
 
 def _judge_unmeasured(even: _Parity, odd: _Parity, pattern: str) -> Verdict:
     """Say what can be said where the frame is clipped or black nearly everywhere."""
-    if min(even.clipped_high, odd.clipped_high) > 0.1:
+    for name, parity, other in (("even", even, odd), ("odd", odd, even)):
+        ratio = parity.ratio
+        sure = parity.measured and parity.ev - 3 * parity.error_ev > LEAST_EV and ratio.agreement > _LEAST_AGREEMENT
+        if sure and ratio.informative >= FEWEST and other.clipped_high > _LOPSIDED:
+            reason = (
+                f"{name} rows differ by {parity.ev:.2f} EV (need {LEAST_EV}) in pairs {pattern}, and of the others "
+            )
+            reason += f"the high ones alone clip in {100 * other.clipped_high:.0f} % of the picture"
+            return Verdict(True, 0.7, pattern, ratio.gain, True, reason)
+    if min(even.clipped_high, odd.clipped_high) > _LOPSIDED:
         share = 50 * (even.clipped_high + odd.clipped_high)
         reason = (
             f"rows {pattern} look dual-ISO (the high rows alone clip in {share:.0f} % of the picture), but nowhere do "

@@ -4,7 +4,8 @@ The converter adds a little to each row as it is read (row noise), and each colu
 finds both at a tenth of the noise of a sample. In shadows, where light adds little noise, each row is held against the
 rows of its class four above and below, each column against the columns two left and right. What the subject does is
 told from what the sensor does in three ways: the sensor does it along the whole line (the median over stretches of the
-line counts), to all lines alike (an outlier is subject), and little (a fraction of the read noise at most). The
+line counts), to each line on its own (what lines side by side share is subject, and so is an outlier), and little (a
+fraction of the read noise at most). The
 differences are then turned into offsets by ridge regression, which shrinks what is not certain.
 """
 
@@ -24,6 +25,7 @@ _FEWEST_STRETCHES = 6
 _FEWEST_SAMPLES = 16  # in a stretch
 _SHADOW = 6.0  # light may add this much variance, in units of the read variance
 _LARGEST = 0.3  # of an offset's standard deviation, in units of the read noise of a sample
+_SUBJECT = 2.0  # the subject varies by so many times what lines side by side share of it, at most
 _MAD_TO_SIGMA = 1.4826
 
 
@@ -138,12 +140,29 @@ def _interleaved(sums: FloatArray, *, variance: float) -> FloatArray:
 
     `sums` (3, lines, stretches): number, sum, and sum of squares of differences; `variance`: of one, in the dark.
     """
-    out = np.zeros(sums.shape[1], np.float32)
+    largest = _LARGEST * float(np.sqrt(variance / 1.5))
+    halves = []
     for first in (0, 1):
         number, total, squares = sums[:, first::2].astype(np.float64)
-        difference, error = _differences(number, total, squares, variance)
-        out[first::2] = _solve(difference, error, largest=_LARGEST * np.sqrt(variance / 1.5))
+        halves.append(_differences(number, total, squares, variance))
+    common = _common(halves[0][0], halves[1][0])
+    out = np.zeros(sums.shape[1], np.float32)
+    for first in (0, 1):
+        out[first::2] = _solve(*halves[first], common=common, largest=largest)
     return out
+
+
+def _common(one: Numbers, other: Numbers) -> float:
+    """Return the covariance of lines side by side, which are of different colours: what they share is the subject."""
+    n = min(one.size, other.size)
+    if n < 8:
+        return 0.0
+    bounded = []
+    for line in (one[:n], other[:n]):
+        reach = 3 * _MAD_TO_SIGMA * float(np.median(np.abs(line)))
+        bounded.append(np.clip(line, -reach, reach))
+    left, right = bounded
+    return max(0.0, float(np.mean(left * right)), float(np.mean(left[1:] * right[:-1])))
 
 
 def _differences(number: Numbers, total: Numbers, squares: Numbers, variance: float) -> tuple[Numbers, Numbers]:
@@ -171,7 +190,7 @@ def _differences(number: Numbers, total: Numbers, squares: Numbers, variance: fl
     return difference, error
 
 
-def _solve(difference: Numbers, variance: Numbers, *, largest: float) -> Numbers:
+def _solve(difference: Numbers, variance: Numbers, *, common: float, largest: float) -> Numbers:
     """Return the offsets o behind differences d = o - (o before + o after) / 2, shrunk by their own size.
 
     Minimises sum (D o - d)^2 / variance + sum o^2 / prior by conjugate gradients; the prior is the variance of offsets
@@ -182,7 +201,7 @@ def _solve(difference: Numbers, variance: Numbers, *, largest: float) -> Numbers
     if known.sum() < 8:
         return offsets
     size = _MAD_TO_SIGMA * np.median(np.abs(difference[known]))
-    prior = min((size**2 - np.median(variance[known])) / 1.5, largest**2)
+    prior = min((size**2 - np.median(variance[known]) - _SUBJECT * common) / 1.5, largest**2)
     if prior <= 0:
         return offsets
     weight = np.zeros_like(difference)

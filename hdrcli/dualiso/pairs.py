@@ -36,12 +36,15 @@ class RowBins:
         Largest and smallest count in it.
     samples : int
         Samples in each stretch.
+    sparse : bool
+        Whether to compare neighbourhoods of as few rows as possible, since few are not clipped.
     """
 
     mean: FloatArray
     peak: CountArray
     floor: CountArray
     samples: int
+    sparse: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,8 @@ class Pairs:
         Level at and above which a sample may be saturated.
     samples : int
         Samples in each stretch of a row.
+    sparse : bool
+        As of `RowBins`.
     """
 
     a: FloatArray
@@ -79,6 +84,7 @@ class Pairs:
     both: int
     ceiling: float
     samples: int
+    sparse: bool = False
 
     def swapped(self) -> Pairs:
         """Return the pairs with both sets exchanged."""
@@ -96,6 +102,7 @@ class Pairs:
             both=self.both,
             ceiling=self.ceiling,
             samples=self.samples,
+            sparse=self.sparse,
         )
 
     def chosen(self, keep: MaskArray) -> Pairs:
@@ -114,6 +121,7 @@ class Pairs:
             both=self.both,
             ceiling=self.ceiling,
             samples=self.samples,
+            sparse=self.sparse,
         )
 
 
@@ -146,23 +154,24 @@ def _bin_rows(
                 floor[y, j, p] = bottom
 
 
-def bin_rows(counts: CountArray, *, finest: bool = False) -> RowBins:
+def bin_rows(counts: CountArray, *, sparse: bool = False) -> RowBins:
     """Average stretches of each row; the larger the frame the longer they are.
 
     Parameters
     ----------
     counts : ndarray (H, W), uint16
         At least 2 columns wide.
-    finest : bool
-        As short as memory allows: single samples up to 4 megapixels.
+    sparse : bool
+        Stretches as short as memory allows, single samples up to 4 megapixels: for frames that are clipped but for
+        specks.
     """
     height, width = counts.shape
-    wanted = max(1, counts.size // 4_000_000) if finest else max(8, counts.size // _STRETCHES)
+    wanted = max(1, counts.size // 4_000_000) if sparse else max(8, counts.size // _STRETCHES)
     samples = min(wanted, 64, width // 2)
     shape = (height, width // (2 * samples), 2)
     mean, peak, floor = np.empty(shape, np.float32), np.empty(shape, np.uint16), np.empty(shape, np.uint16)
     run_in_bands(lambda first, last: _bin_rows(counts, first, last, samples, mean, peak, floor), height)
-    return RowBins(mean, peak, floor, samples)
+    return RowBins(mean, peak, floor, samples, sparse)
 
 
 def pair_rows(
@@ -188,7 +197,8 @@ def pair_rows(
     first, column = divmod(position, 2)
     a = _set(bins, first, column, black[0])
     b = _set(bins, first + 2, column, black[1])
-    on_a, on_b = _centred(a, b, shift=0), _centred(b, a, shift=1)
+    centred = _centred_sparsely if bins.sparse else _centred
+    on_a, on_b = centred(a, b, shift=0), centred(b, a, shift=1)
     here, there = (_Place(*map(np.concatenate, zip(*both, strict=True))) for both in zip(on_a, on_b[::-1], strict=True))
     clipped_a, clipped_b = here.peak >= ceiling - black[0], there.peak >= ceiling - black[1]
     good = ~clipped_a & ~clipped_b & (here.floor > 0.5 - black[0]) & (there.floor > 0.5 - black[1])
@@ -206,6 +216,7 @@ def pair_rows(
         both=int((clipped_a & clipped_b).sum()),
         ceiling=ceiling - max(black),
         samples=bins.samples,
+        sparse=bins.sparse,
     )
 
 
@@ -248,6 +259,22 @@ def _centred(own: _Set, across: _Set, *, shift: int) -> tuple[_Place, _Place]:
     )
 
 
+def _centred_sparsely(own: _Set, across: _Set, *, shift: int) -> tuple[_Place, _Place]:
+    """Hold single rows of `own` against the mean of both rows of `across` beside them.
+
+    It takes five rows that do not clip where `_centred` takes nineteen. For that, levels are not of other rows, and
+    curved brightness biases each centring, one up and the other down.
+    """
+    n = max(0, min(own.mean.shape[0] - 1 + shift, across.mean.shape[0] - 1))
+    step = max(1, 2 * n * own.mean.shape[1] // (100 * _PAIRS))
+    near = _Set(*(array[1 - shift : 1 - shift + n : step].ravel() for array in own))
+    far = [_Set(*(array[k : k + n : step].ravel() for array in across)) for k in (0, 1)]
+    return (
+        _place([near, near], near.mean),
+        _place(far, (far[0].mean + far[1].mean) * np.float32(1 / 2)),
+    )
+
+
 def _place(rows: Sequence[_Set], mean: NDArray[np.floating]) -> _Place:
     steps = [np.abs(after.mean - before.mean) for before, after in pairwise(rows)]
     return _Place(
@@ -275,4 +302,5 @@ def join(pairs: Sequence[Pairs]) -> Pairs:
         both=sum(part.both for part in pairs),
         ceiling=min(part.ceiling for part in pairs),
         samples=pairs[0].samples,
+        sparse=pairs[0].sparse,
     )

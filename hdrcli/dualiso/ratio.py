@@ -22,6 +22,8 @@ _BISQUARE = 4.685  # Tukey's constant: 95 % of the efficiency of least squares o
 _MAD_TO_SIGMA = 1.4826
 _ROUNDS = 6
 _SHARED = 6.0  # variance of the fit against that of independent pairs: each row serves in several (measured)
+_SPARSE = 6.0  # and how much more where few rows are compared, which biases (measured)
+_HALFWAY = 0.9  # of the ceiling, for the mean of what both sets say
 FEWEST = 24
 
 
@@ -122,7 +124,8 @@ def fit_ratio(pairs: Pairs, *, gain: float, sigma: float, fixed: bool = False) -
         if not 0.05 < gain < 1000:
             return RowRatio(1.0, 0.0, np.inf, np.inf, 0, 0.0, n)
     scores = wz * miss, weight * miss
-    spread = _SHARED * np.array([[_dot(one, other) for one in scores] for other in scores])
+    shared = _SHARED * (_SPARSE if pairs.sparse else 1.0)
+    spread = shared * np.array([[_dot(one, other) for one in scores] for other in scores])
     spread[1, 1] += sigma**-2
     error = np.sqrt(np.diag(inverse @ spread @ inverse.T))
     number, agreement = _agreement(level, low, high - offset, gain, scale)
@@ -160,8 +163,11 @@ def _dot(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
 def _clipped_in_neither(pairs: Pairs, gain: float) -> Pairs:
     """Leave out, by the same rule for both sets, what the high rows cannot hold.
 
-    Dropping only neighbourhoods whose high rows clip would keep those where chance or texture made the high rows dark.
+    Dropping only neighbourhoods whose high rows clip would keep those where texture made the high rows dark. But single
+    samples of low rows are too noisy to be chosen by alone.
     """
+    if pairs.sparse:
+        return pairs.chosen((gain * pairs.a + pairs.b) / 2 < _HALFWAY * pairs.ceiling)
     return pairs.chosen(np.maximum(gain * pairs.peak_a, pairs.peak_b) < pairs.ceiling)
 
 
