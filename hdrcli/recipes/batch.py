@@ -255,8 +255,10 @@ def _serve(connection: Connection[Any, Any], native_messages: bool) -> None:
     """Do jobs until the other side closes the connection. Runs in the worker."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for name in ("SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), _stop)
+        number = getattr(signal, name, None)
+        # What the caller had ignored (nohup) stays ignored.
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _stop)
     _redirect_output(native_messages)
     while True:
         try:
