@@ -12,7 +12,7 @@ import numpy as np
 from hdrcli.dualiso.evidence import Verdict, judge, open_verdict
 from hdrcli.dualiso.noise import class_noise
 from hdrcli.dualiso.offsets import remove_offsets
-from hdrcli.dualiso.pairs import MIN_COLUMNS, MIN_ROWS, Pairs, RowBins, bin_rows, join, pair_rows
+from hdrcli.dualiso.pairs import MIN_COLUMNS, MIN_ROWS, Pairs, RowBins, bin_rows, join, lowest_clip, pair_rows
 from hdrcli.dualiso.ratio import fit_ratio
 from hdrcli.dualiso.rows import DualIsoFrame
 from hdrcli.errors import UnsuitableInputError, UsageError
@@ -170,9 +170,8 @@ def _judge(
     if bins.peak.max() == bins.floor.min():
         return open_verdict(f"every sample reads {int(bins.peak.max())}, which tells nothing"), bins, blocks
     black = frame.black if black_level is None else (black_level,) * 4
-    # Which rows are high is not known yet, so the lowest white of any row has to do.
-    whites = [_white(frame, white_level, pattern) for pattern in ROW_PATTERNS[:2]]
-    range_counts = min(min(white.low, white.high) for white in whites) - max(black)
+    white = lowest_clip(bins, black=max(black), stated=frame.white) if white_level is None else white_level
+    range_counts = max(white - max(black), 1.0)
     ceiling = max(black) + _LINEAR * range_counts
 
     def judge_bins(bins: RowBins) -> Verdict:

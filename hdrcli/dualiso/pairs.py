@@ -174,6 +174,28 @@ def bin_rows(counts: CountArray, *, sparse: bool = False) -> RowBins:
     return RowBins(mean, peak, floor, samples, sparse)
 
 
+def lowest_clip(bins: RowBins, *, black: float, stated: float) -> float:
+    """Return roughly where the class of rows clips that clips first, without knowing the classes.
+
+    Parameters
+    ----------
+    bins : RowBins
+    black, stated : float
+        Black, and the white that the file states, in counts.
+    """
+    clips = []
+    for row in range(4):
+        peaks = bins.peak[row::4].ravel()
+        few = 1 + peaks.size // 2000  # what is brighter may be hot pixels
+        top = float(np.partition(peaks, -few)[-few])
+        step = 0.005 * (top - black)
+        at_top, below = np.count_nonzero(peaks > top - step), np.count_nonzero(peaks > top - 3 * step)
+        clips.append((top, at_top > 2 * (below - at_top)))  # whether they pile up
+    # Rows that end far below others are dark, not clipped.
+    far = black + 0.7 * (max(top for top, _ in clips) - black)
+    return min([stated] + [top for top, piled in clips if piled and top > far])
+
+
 def pair_rows(
     bins: RowBins,
     position: int,
