@@ -23,7 +23,7 @@ _LEAST_AGREEMENT = 0.88  # dual-ISO frames stay above 0.95
 _OPEN_AGREEMENT = 0.7
 _UNEQUAL_EV = 0.3  # by which even and odd rows may differ and still be one setting
 _LOPSIDED = 0.1  # share of the picture where one set of rows clips and the other does not
-_SURE_EV = 0.2  # standard error beyond which a ratio counts as not measured
+_SURE_EV = 0.1  # standard error beyond which a ratio counts as not measured
 _SUBJECT = -1.0  # evidence below which the noise says that the subject has stripes; dual-ISO frames stay above -0.6
 
 
