@@ -11,7 +11,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from hdrcli.dualiso.detect import analyse, normalise
 from hdrcli.dualiso.rows import DualIsoFrame
 from hdrcli.images import BayerImage, FloatArray, RawFrame, SceneImage
 from hdrcli.io.raw import read_raw
@@ -34,8 +33,7 @@ def main() -> None:
     merged = develop_frame(result, raw)
     untouched = develop_frame(deinterlace_frame(raw, settings=DeinterlaceSettings(denoise=0)), raw)
     striped = as_if_ordinary(raw)
-    frame = normalise(raw, analyse(raw))
-    pictures = [striped, low_rows(frame, raw), untouched, merged]
+    pictures = [striped, low_rows(result.reconstruction.frame, raw), untouched, merged]
     shown = [show(scene) for scene in pictures]
     half = [cv2.resize(picture, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA) for picture in (shown[0], shown[3])]
     save("room-before-after.jpg", np.hstack([half[0][:, :450], half[1][:, 450:]]))

@@ -14,15 +14,12 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from hdrcli import colourspaces
 from hdrcli.errors import UsageError
 
-# CIE 1931 x, y of red, green, blue and white.
-PRIMARIES: dict[str, tuple[float, float, float, float, float, float, float, float]] = {
-    "srgb-linear": (0.64, 0.33, 0.30, 0.60, 0.15, 0.06, 0.3127, 0.3290),  # ITU-R BT.709-6, IEC 61966-2-1
-    "display-p3": (0.680, 0.320, 0.265, 0.690, 0.150, 0.060, 0.3127, 0.3290),  # SMPTE EG 432-1
-    "rec2020": (0.708, 0.292, 0.170, 0.797, 0.131, 0.046, 0.3127, 0.3290),  # ITU-R BT.2020-2
-    "acescg": (0.713, 0.293, 0.165, 0.830, 0.128, 0.044, 0.32168, 0.33767),  # AP1, S-2014-004
-    "aces2065-1": (0.7347, 0.2653, 0.0, 1.0, 0.0001, -0.0770, 0.32168, 0.33767),  # AP0, SMPTE ST 2065-1
+# CIE 1931 x, y of red, green, blue and white in one row, as EXR and ICC want them.
+PRIMARIES: dict[str, tuple[float, ...]] = {
+    name: (*space.red, *space.green, *space.blue, *space.white) for name, space in colourspaces.PRIMARIES.items()
 }
 _NAMES = {
     "srgb-linear": "sRGB",
@@ -31,7 +28,6 @@ _NAMES = {
     "acescg": "ACEScg",
     "aces2065-1": "ACES2065-1",
 }
-_BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
 _D50 = np.array([0.9642, 1.0, 0.8249])  # the profile connection space, as every ICC header states it
 
 
@@ -89,8 +85,8 @@ def _white_xyz(colour_space: str) -> NDArray[np.float64]:
 
 
 def _adaptation_to_d50(white: NDArray[np.float64]) -> NDArray[np.float64]:
-    scale = np.diag((_BRADFORD @ _D50) / (_BRADFORD @ white))
-    return np.asarray(np.linalg.inv(_BRADFORD) @ scale @ _BRADFORD)
+    scale = np.diag((colourspaces.BRADFORD @ _D50) / (colourspaces.BRADFORD @ white))
+    return np.asarray(np.linalg.inv(colourspaces.BRADFORD) @ scale @ colourspaces.BRADFORD)
 
 
 def _fixed(kind: bytes, values: NDArray[np.float64]) -> bytes:

@@ -17,9 +17,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from hdrcli.colourspaces import D65
 from hdrcli.errors import UsageError
 from hdrcli.images import BayerImage, CameraProfile, FloatArray
-from hdrcli.isp.colour import D65, usable_matrices, xy_to_xyz, xyz_to_camera
+from hdrcli.isp.colour import usable_matrices, xy_to_xyz, xyz_to_camera
 from hdrcli.isp.demosaic.root_scale import black_noise
 
 Gains = tuple[float, float, float]
