@@ -21,7 +21,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hdrcli.dualiso.directional import MARGIN, compress_rows, demosaic_rows, predict_pairs
 from hdrcli.dualiso.rows import DualIsoFrame
@@ -30,6 +29,7 @@ from hdrcli.images import BayerImage, Exposure, FloatArray, MaskArray, NoiseMode
 from hdrcli.isp.denoise import denoise_mosaic
 from hdrcli.kernels import run_in_bands
 from hdrcli.merge.bayer import merge_predicted
+from hdrcli.mirror import mirrored
 
 # Where the asinh turns from linear to logarithmic, in units of the low clip; the result hardly depends on it
 # (3e-4 and 3e-3 lose less than 0.1 dB).
@@ -141,8 +141,8 @@ def colour_balance(frame: DualIsoFrame) -> FloatArray:
 def _reconstruct_band(frame: DualIsoFrame, balance: FloatArray, y0: int, y1: int, merged: FloatArray) -> None:
     """Fill rows `y0` (a multiple of 4) to `y1` of `merged`."""
     height, width = frame.data.shape
-    rows = _mirrored(y0 - MARGIN, y1 + MARGIN, height, 4)
-    columns = _mirrored(-MARGIN, width + MARGIN, width, 2)
+    rows = mirrored(y0 - MARGIN, y1 + MARGIN, length=height, period=4)
+    columns = mirrored(-MARGIN, width + MARGIN, length=width, period=2)
     shape = rows.size, columns.size
     value, variance, luma, chroma, spread = (np.zeros(shape, np.float32) for _ in range(5))
     low, high = frame.noise_low, frame.noise_high
@@ -183,19 +183,3 @@ def _reconstruct_band(frame: DualIsoFrame, balance: FloatArray, y0: int, y1: int
 def _first_gap(row_pattern: str, missing: str) -> int:
     """First scratch row, with four rows above it, that begins a pair of the class `missing`."""
     return next(4 + k for k in range(4) if row_pattern[k] == missing and row_pattern[k - 1] != missing)
-
-
-def _mirrored(start: int, stop: int, length: int, period: int) -> NDArray[np.intp]:
-    """Fold indices `start` to `stop` into 0 .. `length`, each onto a sample of the same phase of `period`.
-
-    Whole periods are mirrored and keep their inner order, so that the rows of an exposure and the colours of the
-    mosaic go on beyond the border as they are inside.
-    """
-    index = np.arange(start, stop)
-    phase = index % period
-    block = index // period
-    last_block = (length - 1 - phase) // period
-    span = 2 * (last_block + 1)
-    block = np.mod(block, span)
-    block = np.where(block > last_block, span - 1 - block, block)
-    return np.ascontiguousarray(block * period + phase, dtype=np.intp)

@@ -6,10 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from hdrcli.dualiso.interpolate import _mirrored, colour_balance, reconstruct
+from hdrcli.dualiso.interpolate import colour_balance, reconstruct
 from hdrcli.dualiso.rows import DualIsoFrame
 from hdrcli.errors import UnsuitableInputError
 from hdrcli.images import BAYER_PATTERNS, FloatArray, NoiseModel
@@ -124,13 +122,3 @@ def test_the_colour_balance_is_found_from_the_samples() -> None:
     light = mosaic((grey * np.array([0.5, 1.0, 0.8], np.float32)), "RGGB")
     balance = colour_balance(frame_of(light))
     np.testing.assert_allclose(balance, [[2.0, 1.0], [1.0, 1.25]], rtol=0.1)
-
-
-@given(length=st.integers(4, 40), margin=st.integers(0, 30), period=st.sampled_from([2, 4]))
-@settings(max_examples=60, deadline=None)
-def test_mirroring_keeps_the_phase_and_stays_inside(length: int, margin: int, period: int) -> None:
-    index = _mirrored(-margin, length + margin, length, period)
-    assert index.min() >= 0
-    assert index.max() < length
-    np.testing.assert_array_equal(index % period, np.arange(-margin, length + margin) % period)
-    np.testing.assert_array_equal(index[margin : margin + length], np.arange(length))
