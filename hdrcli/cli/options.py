@@ -20,7 +20,7 @@ Command = Callable[..., Any]
 Decorator = Callable[[Command], Command]
 
 ROW_PATTERNS = ("HHLL", "LHHL", "LLHH", "HLLH")
-DEMOSAIC_METHODS = ("directional", "malvar2004", "bilinear")
+DEMOSAIC_METHODS = ("auto", "directional", "malvar2004", "bilinear")
 HIGHLIGHT_METHODS = ("neutral", "rebuild", "off")
 COLOUR_SPACES = ("srgb-linear", "display-p3", "rec2020", "acescg", "aces2065-1", "camera")
 TONEMAPS = ("reinhard", "reinhard-local", "none")
@@ -124,7 +124,12 @@ developing = group(
         metavar="camera|auto|R,G,B|KELVIN",
         help="As shot, found from the picture, gains, or a colour temperature.",
     ),
-    _choice("--demosaic", DEMOSAIC_METHODS, "How colours are completed.", default="directional"),
+    _choice(
+        "--demosaic",
+        DEMOSAIC_METHODS,
+        "How colours are completed; auto: by the network where it does that, else directional.",
+        default="auto",
+    ),
     click.option(
         "--denoise",
         type=click.FloatRange(min=0),

@@ -50,10 +50,14 @@ class Reconstruction:
         Best estimate, 1.0 = clip of the low exposure; its noise is that of the high rows or lower.
     frame : DualIsoFrame
         What it was reconstructed from.
+    rgb : ndarray (H, W, 3), float32, or None
+        Camera RGB of every photosite where the method finds all three colours: linear, not white-balanced, on the scale
+        and in the orientation of `merged`, which holds the same values at its own colours. None for classical methods.
     """
 
     merged: BayerImage
     frame: DualIsoFrame
+    rgb: FloatArray | None = None
 
     @property
     def low(self) -> Exposure:

@@ -290,7 +290,8 @@ def develop_frame(
     orientation = raw.metadata.orientation
     balanced = _balanced(result, raw, settings)
     if settings.merge == "bayer":
-        return develop(result.reconstruction.merged, raw.camera, orientation, balanced)
+        rgb = result.reconstruction.rgb
+        return develop(result.reconstruction.merged, raw.camera, orientation, balanced, rgb=rgb)
     low, high = result.reconstruction.low, result.reconstruction.high
     merged = merge_rgb(
         develop(low.image, raw.camera, 1, balanced),

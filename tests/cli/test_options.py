@@ -10,7 +10,7 @@ import pytest
 from hdrcli.cli import options
 from hdrcli.cli.deinterlace import command, settings_from
 from hdrcli.io import exr
-from hdrcli.isp import colour, demosaic, highlights
+from hdrcli.isp import colour, develop, highlights
 from hdrcli.recipes.deinterlace import DeinterlaceSettings
 from hdrcli.sensor.mosaic import ROW_PATTERNS
 
@@ -43,7 +43,7 @@ def test_every_setting_has_an_option_that_changes_it() -> None:
     ("offered", "known"),
     [
         (options.ROW_PATTERNS, ROW_PATTERNS),
-        (options.DEMOSAIC_METHODS, demosaic.METHODS),
+        (options.DEMOSAIC_METHODS, develop.DEMOSAIC_METHODS),
         (options.HIGHLIGHT_METHODS, highlights.METHODS),
         (options.COLOUR_SPACES, colour.COLOUR_SPACES),
         (options.COMPRESSIONS, exr.COMPRESSIONS),

@@ -13,7 +13,7 @@ from PIL import Image
 
 from hdrcli.errors import UsageError
 from hdrcli.images import BAYER_PATTERNS, BayerImage, FloatArray, NoiseModel, shift_cfa
-from hdrcli.isp.demosaic import MARGIN, METHODS, demosaic
+from hdrcli.isp.demosaic import MARGIN, METHODS, TileDemosaicker, demosaic, for_each_tile
 from hdrcli.isp.demosaic.root_scale import black_noise
 from hdrcli.sensor.mosaic import mosaic
 
@@ -199,12 +199,35 @@ def test_results_do_not_depend_on_the_number_of_cores(monkeypatch: pytest.Monkey
         np.testing.assert_array_equal(demosaic(bayer), first)
 
 
-def test_every_pixel_is_finished_once_and_goes_where_it_is_told() -> None:
-    bayer = BayerImage(np.random.default_rng(7).random((200, 600), dtype=np.float32), "RGGB")
-    out = np.zeros((600, 200, 3), dtype=np.float32)
-    returned = demosaic(bayer, finish=lambda tile: np.add(tile, 1, out=tile), out=out.swapaxes(0, 1))
-    assert np.shares_memory(returned, out)
-    np.testing.assert_array_equal(out.swapaxes(0, 1), demosaic(bayer) + 1)
+def test_tiles_cover_every_pixel_once_and_begin_at_even_ones() -> None:
+    seen = np.zeros((203, 1100), dtype=np.int32)
+
+    def work(rows: slice, columns: slice) -> None:
+        assert rows.start % 2 == columns.start % 2 == 0
+        seen[rows, columns] += 1
+
+    for_each_tile(work, *seen.shape)
+    assert (seen == 1).all()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_any_tile_alone_is_that_of_the_whole_picture(method: str) -> None:
+    bayer = BayerImage(np.random.default_rng(7).random((101, 120), dtype=np.float32), "GRBG")
+    whole, colours = demosaic(bayer, method=method), TileDemosaicker(bayer, method=method)
+    for rows in (slice(0, 1), slice(2, 60), slice(98, 101), slice(100, 101)):
+        for columns in (slice(0, 3), slice(6, 90), slice(118, 120)):
+            np.testing.assert_allclose(colours(rows, columns), whole[rows, columns], rtol=1e-5, atol=1e-7)
+
+
+def test_samples_of_a_tile_may_be_made_as_they_are_needed() -> None:
+    bayer = BayerImage(np.random.default_rng(7).random((60, 80), dtype=np.float32), "RGGB")
+
+    def doubled(bayer: BayerImage, rows: slice, columns: slice) -> FloatArray:
+        return np.ascontiguousarray(bayer.data[rows, columns]) * np.float32(2)
+
+    everything = slice(0, 60), slice(0, 80)
+    expected = TileDemosaicker(BayerImage(bayer.data * 2, "RGGB"))(*everything)
+    np.testing.assert_array_equal(TileDemosaicker(bayer, part=doubled)(*everything), expected)
 
 
 def test_the_mosaic_is_not_changed() -> None:
