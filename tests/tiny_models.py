@@ -12,28 +12,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def convolution(*, radius: int = 1, inputs: int = 1, outputs: int = 1, seed: int = 0, opset: int = 20) -> bytes:
-    """Return an ONNX graph `x` (n, inputs, h, w) -> `y` (n, outputs, h, w): one convolution, zeros beyond the edge."""
+def kernel(*, radius: int = 1, seed: int = 0) -> NDArray[np.float32]:
+    """Return the weights of `convolution`, (1, 1, side, side)."""
+    side = 2 * radius + 1
+    return np.random.default_rng(seed).normal(size=(1, 1, side, side)).astype(np.float32)
+
+
+def convolution(*, radius: int = 1, seed: int = 0, opset: int = 20, ir_version: int = 10) -> bytes:
+    """Return an ONNX graph `x` -> `y`, both (n, 1, h, w): one convolution with zeros beyond the edge."""
     from onnx import TensorProto, helper, numpy_helper
 
-    side = 2 * radius + 1
-    weights = np.random.default_rng(seed).normal(size=(outputs, inputs, side, side)).astype(np.float32)
-    shapes = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", channels, "h", "w"])
-        for name, channels in (("x", inputs), ("y", outputs))
-    ]
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", 1, "h", "w"]) for name in "xy")
     node = helper.make_node("Conv", ["x", "weights"], ["y"], pads=[radius] * 4)
-    graph = helper.make_graph([node], "tiny", shapes[:1], shapes[1:], [numpy_helper.from_array(weights, "weights")])
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=10)
+    weights = numpy_helper.from_array(kernel(radius=radius, seed=seed), "weights")
+    graph = helper.make_graph([node], "tiny", [x], [y], [weights])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=ir_version)
     content: bytes = model.SerializeToString()
     return content
 
 
-def facts(graphs: Mapping[str, bytes], *, inputs: int = 1, outputs: int = 1, **others: Any) -> dict[str, Any]:
+def facts(files: Mapping[str, bytes], **others: Any) -> dict[str, Any]:
     """Return a manifest for graphs by file name; `others` replace or add keys, None leaves one out."""
     tensors = {
-        name: {"name": name, "dtype": "float32", "shape": ["n", channels, "h", "w"], "encoding": "linear"}
-        for name, channels in (("x", inputs), ("y", outputs))
+        name: {"name": name, "dtype": "float32", "shape": ["n", 1, "h", "w"], "encoding": "linear"} for name in "xy"
     }
     content = {
         "name": "tiny",
@@ -47,7 +48,7 @@ def facts(graphs: Mapping[str, bytes], *, inputs: int = 1, outputs: int = 1, **o
                 "bytes": len(graph),
                 "output": file.removesuffix(".onnx"),
             }
-            for file, graph in graphs.items()
+            for file, graph in files.items()
         ],
         "inputs": [tensors["x"]],
         "outputs": [tensors["y"]],
@@ -65,18 +66,21 @@ def facts(graphs: Mapping[str, bytes], *, inputs: int = 1, outputs: int = 1, **o
 def write_model(
     folder: Path,
     *,
-    graphs: Mapping[str, bytes] | None = None,
-    check: Mapping[str, NDArray[Any]] | None = None,
+    files: Mapping[str, bytes] | None = None,
+    arrays: Mapping[str, NDArray[Any]] | None = None,
     **others: Any,
 ) -> Path:
-    """Write a model to `folder`, which is made; return the folder."""
+    """Write a model to `folder`, which is made; return the folder.
+
+    `files` are its graphs, `arrays` go into its check, `others` are as for `facts`.
+    """
     folder.mkdir(parents=True)
-    graphs = {"model.onnx": convolution()} if graphs is None else graphs
-    for file, graph in graphs.items():
+    files = {"model.onnx": convolution()} if files is None else files
+    for file, graph in files.items():
         (folder / file).write_bytes(graph)
-    if check is not None:
-        np.savez(folder / "check.npz", **check)
+    if arrays is not None:
+        np.savez(folder / "check.npz", **arrays)
         digest = hashlib.sha256((folder / "check.npz").read_bytes()).hexdigest()
         others = {"check": {"sha256": digest, "tolerance": 1e-4}, **others}
-    (folder / "manifest.json").write_text(json.dumps(facts(graphs, **others)), encoding="utf-8")
+    (folder / "manifest.json").write_text(json.dumps(facts(files, **others)), encoding="utf-8")
     return folder

@@ -181,7 +181,7 @@ def test_tiles_are_made_as_small_as_their_number_allows() -> None:
 
 
 def test_an_onnx_model_in_tiles_equals_the_whole_picture(tmp_path: Path) -> None:
-    model = find_model(str(write_model(tmp_path / "m", graphs={"model.onnx": convolution(radius=2)})))
+    model = find_model(str(write_model(tmp_path / "m", files={"model.onnx": convolution(radius=2)})))
     session = Session(model, device="cpu", threads=1)
     picture = Picture((77, 53))
     layout = {"period": model.manifest.period, "multiple": model.manifest.multiple, "border": model.manifest.border}
