@@ -41,9 +41,11 @@ from hdrcli.training.metrics import (
     period_four_excess,
     picture_psnr,
     pu21_psnr,
+    tonemapped_psnr,
 )
 
 MOSAICS = ("linear", "none, raw", "none")
+WIDTH = 12
 
 
 def main() -> None:
@@ -88,6 +90,7 @@ def measure(case: Case, pictures: Path | None) -> dict[str, dict[str, float]]:
     for name, picture in shown.items():
         figures = {
             "picture": picture_psnr(picture, truth),
+            "tm": tonemapped_psnr(picture, truth),
             "pu21": pu21_psnr(picture, truth),
             "dark": dark_error_stops(picture, truth),
         }
@@ -160,14 +163,17 @@ def line(case: Case, figures: dict[str, dict[str, float]]) -> str:
 
 def print_means(rows: list[dict[str, dict[str, float]]]) -> None:
     print(f"\n{len(rows)} frames; row phase found in {sum(row['']['phase'] for row in rows):.0f}")
-    print(f"{'mean of':14s}{'picture':>9s}{'worst':>9s}{'pu21':>9s}{'dark':>9s}{'mosaic':>9s}{'period 4':>10s}")
+    columns = ("picture", "worst", "tm", "pu21", "dark", "mosaic", "over linear", "period 4")
+    print(f"{'mean of':14s}" + "".join(f"{column:>{WIDTH}s}" for column in columns))
     for name in rows[0]:
         if not name:
             continue
-        mean = {key: np.mean([row[name][key] for row in rows]) for key in rows[0][name]}
-        worst = min(row[name]["picture"] for row in rows)
-        tail = f"{mean['mosaic']:9.2f}{mean['period 4']:10.2f}" if "mosaic" in mean else ""
-        print(f"{name:14s}{mean['picture']:9.2f}{worst:9.2f}{mean['pu21']:9.2f}{mean['dark']:9.3f}{tail}")
+        mean = {key: float(np.mean([row[name][key] for row in rows])) for key in rows[0][name]}
+        mean["worst"] = min(row[name]["picture"] for row in rows)
+        if "mosaic" in mean:
+            mean["over linear"] = float(np.mean([row[name]["mosaic"] - row["linear"]["mosaic"] for row in rows]))
+        figures = (f"{mean[column]:{WIDTH}.{3 if column == 'dark' else 2}f}" for column in columns if column in mean)
+        print(f"{name:14s}" + "".join(figures))
     below = [row for row in rows if row["none"]["picture"] < row["eq. 19"]["picture"]]
     print(f"frames where none is below eq. 19: {len(below)}")
 

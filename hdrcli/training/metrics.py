@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from hdrcli.images import FloatArray, MaskArray
+from hdrcli.images import FloatArray, MaskArray, SceneImage
+from hdrcli.isp.tonemap import reinhard_global
 
 MU = 5000.0
 
@@ -38,6 +39,17 @@ def picture_psnr(picture: FloatArray, truth: FloatArray) -> float:
     fitting = (truth > 0.01) & (truth < 0.9) & (picture > 1e-6)
     scale = np.exp(np.mean(np.log(truth[fitting] / picture[fitting]))) if np.count_nonzero(fitting) > 100 else 1.0
     return psnr(mu_law(np.clip(picture * scale, 0, 1)) - mu_law(truth))
+
+
+def tonemapped_psnr(picture: FloatArray, truth: FloatArray, *, key: float = 0.15) -> float:
+    """Return the PSNR of two linear sRGB pictures (H, W, 3) after Reinhard's global operator.
+
+    Each is scaled by its own log-average luminance to `key` and gets its own white point (its 99.9th percentile, as
+    `isp.tonemap.expose` says), so a global scale does not count. Display-linear values are cut to 0..1 and compared
+    without the sRGB curve; the peak is 255 of an 8-bit scale, to which nothing is rounded.
+    """
+    shown, true = (reinhard_global(SceneImage(np.ascontiguousarray(x)), key=key) for x in (picture, truth))
+    return psnr(shown - true)
 
 
 def dark_error_stops(picture: FloatArray, truth: FloatArray) -> float:
