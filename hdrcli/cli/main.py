@@ -18,7 +18,11 @@ from hdrcli import __version__
 from hdrcli.cli.console import one_line
 from hdrcli.errors import HdrcliError, UsageError
 
-COMMANDS = {"deinterlace": "hdrcli.cli.deinterlace", "info": "hdrcli.cli.info"}
+COMMANDS = {
+    "deinterlace": "hdrcli.cli.deinterlace",
+    "info": "hdrcli.cli.info",
+    "models": "hdrcli.cli.models",
+}
 """Name of each command and the module whose `command` it is."""
 
 

@@ -23,6 +23,7 @@ ROW_PATTERNS = ("HHLL", "LHHL", "LLHH", "HLLH")
 DEMOSAIC_METHODS = ("auto", "directional", "malvar2004", "bilinear")
 HIGHLIGHT_METHODS = ("neutral", "rebuild", "off")
 COLOUR_SPACES = ("srgb-linear", "display-p3", "rec2020", "acescg", "aces2065-1", "camera")
+DEVICES = ("auto", "cpu", "cuda")
 TONEMAPS = ("reinhard", "reinhard-local", "none")
 COMPRESSIONS = ("zip", "piz", "dwaa")
 MERGES = ("bayer", "rgb")
@@ -100,6 +101,10 @@ model = click.option(
     show_default=True,
     metavar="NAME",
     help="Network that reconstructs the picture; none: the classical method.",
+)
+
+device = _choice(
+    "--device", DEVICES, "Where networks run; auto: on an NVIDIA GPU where one can be used.", default="auto"
 )
 
 iso = click.option(

@@ -9,6 +9,7 @@ import pytest
 
 from hdrcli.cli import options
 from hdrcli.cli.deinterlace import command, settings_from
+from hdrcli.inference import session
 from hdrcli.io import exr
 from hdrcli.isp import colour, develop, highlights
 from hdrcli.recipes.deinterlace import DeinterlaceSettings
@@ -47,6 +48,7 @@ def test_every_setting_has_an_option_that_changes_it() -> None:
         (options.HIGHLIGHT_METHODS, highlights.METHODS),
         (options.COLOUR_SPACES, colour.COLOUR_SPACES),
         (options.COMPRESSIONS, exr.COMPRESSIONS),
+        (options.DEVICES, session.DEVICES),
     ],
 )
 def test_choices_are_those_of_the_library(offered: tuple[str, ...], known: Any) -> None:
