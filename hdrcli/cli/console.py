@@ -38,11 +38,14 @@ class Answer:
     facts : dict of str to object
         For JSON.
     lines : list of str
-        For people.
+        For people who want to know all.
+    warnings : sequence of str
+        For everyone: what worked otherwise than asked.
     """
 
     facts: dict[str, object]
     lines: list[str]
+    warnings: Sequence[str] = ()
 
 
 class Screen:

@@ -37,7 +37,7 @@ Examples:
     metavar="FOLDER",
     help="Also write the two reconstructed exposures there as DNG.",
 )
-@options.model
+@options.network
 @options.iso
 @click.option(
     "--pattern",
@@ -99,6 +99,8 @@ def command(
             return
         objects[outcome.source] = outcome.result.facts
         screen.note(f"{outcome.source} -> {outcome.result.facts['output']}")
+        for warning in outcome.result.warnings:
+            screen.note(f"{outcome.source}: {warning}")
         for line in outcome.result.lines:
             screen.note(line, verbosity=1)
 
@@ -154,7 +156,7 @@ def _deinterlace(
 
     settings = settings_from(choices)
     report = deinterlace(source, target, settings=settings, overwrite=overwrite, progress=progress, **paths)
-    return Answer(report.as_dict(), report.lines())
+    return Answer(report.as_dict(), report.lines(), report.warnings)
 
 
 def settings_from(choices: Mapping[str, Any]) -> DeinterlaceSettings:
@@ -169,7 +171,9 @@ def settings_from(choices: Mapping[str, Any]) -> DeinterlaceSettings:
         colour_space=choices["colour_space"],
         exposure_ev=choices["exposure"],
     )
-    same = ("model", "gain", "force", "black_level", "white_level", "merge", "denoise", "tonemap", "key", "white")
+    network = ("model", "device", "tile", "border")
+    levels = ("gain", "force", "black_level", "white_level")
+    look = ("merge", "denoise", "tonemap", "key", "white")
     return DeinterlaceSettings(
         row_pattern=choices["pattern"],
         repair=not choices["no_repair"],
@@ -179,5 +183,5 @@ def settings_from(choices: Mapping[str, Any]) -> DeinterlaceSettings:
         layers=choices["layers"],
         linear=choices["linear"],
         dng_format=choices["dng_format"],
-        **{name: choices[name] for name in same},
+        **{name: choices[name] for name in (*network, *levels, *look)},
     )

@@ -23,11 +23,11 @@ ROW_PATTERNS = ("HHLL", "LHHL", "LLHH", "HLLH")
 DEMOSAIC_METHODS = ("auto", "directional", "malvar2004", "bilinear")
 HIGHLIGHT_METHODS = ("neutral", "rebuild", "off")
 COLOUR_SPACES = ("srgb-linear", "display-p3", "rec2020", "acescg", "aces2065-1", "camera")
-DEVICES = ("auto", "cpu", "cuda")
-TONEMAPS = ("reinhard", "reinhard-local", "none")
 COMPRESSIONS = ("zip", "piz", "dwaa")
 MERGES = ("bayer", "rgb")
 DNG_FORMATS = ("integer", "half")
+TONEMAPS = ("reinhard", "reinhard-local", "none")
+DEVICES = ("auto", "cpu", "cuda")
 
 
 def group(*options: Decorator) -> Decorator:
@@ -95,16 +95,22 @@ formats = group(
     click.option("--preview", metavar="PATH", help="Also write a tone-mapped .jpg or .png: file, FOLDER/ or template."),
 )
 
-model = click.option(
-    "--model",
-    default="none",
-    show_default=True,
-    metavar="NAME",
-    help="Network that reconstructs the picture; none: the classical method.",
-)
-
 device = _choice(
     "--device", DEVICES, "Where networks run; auto: on an NVIDIA GPU where one can be used.", default="auto"
+)
+
+network = group(
+    click.option(
+        "--model",
+        default="auto",
+        show_default=True,
+        metavar="NAME|PATH|none",
+        help="Network that reconstructs the picture (hdrcli models lists them); auto: the best; none: the classical "
+        "method.",
+    ),
+    device,
+    click.option("--tile", type=click.IntRange(min=16), metavar="SAMPLES", help="Side of the network's tiles."),
+    click.option("--border", type=click.IntRange(min=0), metavar="SAMPLES", help="Overlap of the network's tiles."),
 )
 
 iso = click.option(

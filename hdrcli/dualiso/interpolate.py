@@ -53,27 +53,32 @@ class Reconstruction:
     rgb : ndarray (H, W, 3), float32, or None
         Camera RGB of every photosite where the method finds all three colours: linear, not white-balanced, on the scale
         and in the orientation of `merged`, which holds the same values at its own colours. None for classical methods.
+    denoised : bool
+        Whether noise reduction is part of the method: both exposures are then taken from `merged`, so that measured and
+        reconstructed rows do not differ by their noise.
     """
 
     merged: BayerImage
     frame: DualIsoFrame
     rgb: FloatArray | None = None
+    denoised: bool = False
 
     @property
     def low(self) -> Exposure:
-        """The full low exposure: low rows as measured, high rows as reconstructed, cut at its clip of 1.0."""
+        """The full low exposure, cut at its clip of 1.0; its own rows as measured unless `denoised`."""
         return self._exposure(high=False, gain=1.0)
 
     @property
     def high(self) -> Exposure:
-        """The full high exposure: high rows as measured, low rows as reconstructed, cut at its clip of 1.0."""
+        """The full high exposure, cut at its clip of 1.0; its own rows as measured unless `denoised`."""
         return self._exposure(high=True, gain=self.frame.gain)
 
     def _exposure(self, *, high: bool, gain: float) -> Exposure:
         frame = self.frame
-        rows = frame.high == high
         data = self.merged.data.copy()
-        data[rows] = frame.data[rows]
+        if not self.denoised:
+            rows = frame.high == high
+            data[rows] = frame.data[rows]
         # Both classes share one white in counts, or nearly; what little the high rows lack is not scene content.
         data *= np.float32(gain)
         np.minimum(data, np.float32(1), out=data)

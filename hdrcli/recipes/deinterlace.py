@@ -13,8 +13,11 @@ import numpy as np
 from hdrcli import __version__
 from hdrcli.dualiso.detect import DualIsoAnalysis, analyse, normalise
 from hdrcli.dualiso.interpolate import Reconstruction, reconstruct
-from hdrcli.errors import ModelError, OutputError, UnsuitableInputError
+from hdrcli.dualiso.learned import reconstruct_learned
+from hdrcli.errors import OutputError, UnsuitableInputError
 from hdrcli.images import BayerImage, Exposure, Metadata, RawFrame, SceneImage
+from hdrcli.inference.registry import Model, default_model, find_model
+from hdrcli.inference.session import Session
 from hdrcli.io.output import atomic_output, check_output
 from hdrcli.io.raw import read_raw
 from hdrcli.isp.defects import repair_defects
@@ -36,7 +39,12 @@ class DeinterlaceSettings(OutputSettings):
     Attributes
     ----------
     model : str
-        "none" for the classical reconstruction, the only one in this release.
+        Name of a shipped network, path of another, "none" for the classical reconstruction, or "auto" for the shipped
+        network that measures best.
+    device : str
+        Where the network runs: "auto", "cpu" or "cuda".
+    tile, border : int or None
+        Side of the network's tiles and their overlap, in samples; None for what its manifest says.
     row_pattern : str or None
         Row classes of the first four rows ("HHLL", "LHHL", "LLHH", "HLLH") instead of the measured ones.
     gain : float or None
@@ -50,13 +58,16 @@ class DeinterlaceSettings(OutputSettings):
     repair : bool
         Repair hot and dead pixels.
     denoise : float
-        Strength of noise reduction on the mosaic, 1.0 as the noise model says, 0.0 none.
+        Strength of noise reduction, 1.0 as the noise model says or the network was taught, 0.0 none.
     develop : DevelopSettings
     layers : bool
         Add the low and the high exposure as EXR layers.
     """
 
-    model: str = "none"
+    model: str = "auto"
+    device: str = "auto"
+    tile: int | None = None
+    border: int | None = None
     row_pattern: str | None = None
     gain: float | None = None
     force: bool = False
@@ -84,6 +95,10 @@ class DeinterlaceReport:
     analysis : DualIsoAnalysis
     repaired : int
         Hot and dead samples replaced.
+    model : str
+        Name and version of the network, or "none".
+    warnings : tuple of str
+        What worked otherwise than asked, a line each.
     seconds : dict of str to float
         Wall time by stage, in order.
     """
@@ -95,6 +110,8 @@ class DeinterlaceReport:
     metadata: Metadata
     analysis: DualIsoAnalysis
     repaired: int
+    model: str
+    warnings: tuple[str, ...]
     seconds: dict[str, float]
 
     def as_dict(self) -> dict[str, object]:
@@ -108,6 +125,8 @@ class DeinterlaceReport:
             "iso_metadata": self.metadata.iso,
             **analysis_as_dict(self.analysis),
             "defective_pixels_repaired": self.repaired,
+            "model": self.model,
+            "warnings": list(self.warnings),
             "seconds": {stage: round(seconds, 3) for stage, seconds in self.seconds.items()},
         }
 
@@ -120,6 +139,7 @@ class DeinterlaceReport:
             f"{self.source.name}: {self.camera}, {self.size[0]} x {self.size[1]}, {iso}",
             *analysis_lines(self.analysis),
             line("Repaired pixels", str(self.repaired)),
+            line("Model", self.model),
             line("Seconds", f"{times}; total {total:.2f}"),
         ]
 
@@ -135,11 +155,17 @@ class DeinterlacedFrame:
     analysis : DualIsoAnalysis
     repaired : int
         Hot and dead samples replaced.
+    model : Model or None
+        The network that reconstructed it; None for the classical method.
+    warnings : tuple of str
+        What worked otherwise than asked, a line each.
     """
 
     reconstruction: Reconstruction
     analysis: DualIsoAnalysis
     repaired: int
+    model: Model | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def deinterlace(
@@ -190,6 +216,7 @@ def deinterlace(
     exposure_paths = _exposure_paths(save_exposures, source)
     for path in filter(None, (output, preview, *exposure_paths)):
         check_output(path, overwrite=overwrite, inputs=(source,))
+    find_deinterlacer(settings.model)  # an unknown name should not cost the time to read the file
     with watch.stage("read", 0.0):
         raw = read_raw(source)
     result = deinterlace_frame(raw, settings=settings, watch=watch)
@@ -211,9 +238,17 @@ def deinterlace(
             with watch.stage("exposures", 0.97):
                 _write_exposures(exposure_paths, source, result, raw, metadata, overwrite=overwrite)
     size = raw.counts.shape[1], raw.counts.shape[0]
-    camera = camera_name(raw.camera)
     return DeinterlaceReport(
-        source, output, camera, size, raw.metadata, result.analysis, result.repaired, watch.seconds
+        source,
+        output,
+        camera_name(raw.camera),
+        size,
+        raw.metadata,
+        result.analysis,
+        result.repaired,
+        _model_name(result.model),
+        result.warnings,
+        watch.seconds,
     )
 
 
@@ -241,8 +276,7 @@ def deinterlace_frame(
     """
     settings = settings or DeinterlaceSettings()
     watch = watch or Stopwatch()
-    if settings.model != "none":
-        raise ModelError(f"There is no model {settings.model!r} for deinterlace; --model none is the classical method.")
+    model = find_deinterlacer(settings.model)
     with watch.stage("detect", 0.15):
         analysis = analyse(
             raw,
@@ -264,9 +298,36 @@ def deinterlace_frame(
         frame = normalise(raw, analysis)
     with watch.stage("repair", 0.25):
         frame, repaired = repair_defects(frame) if settings.repair else (frame, 0)
-    with watch.stage("reconstruct", 0.3):
-        reconstruction = reconstruct(frame, denoise=settings.denoise)
-    return DeinterlacedFrame(reconstruction, analysis, repaired)
+    if model is None:
+        with watch.stage("reconstruct", 0.3):
+            reconstruction = reconstruct(frame, denoise=settings.denoise)
+        return DeinterlacedFrame(reconstruction, analysis, repaired)
+    warnings: list[str] = []
+    with watch.stage("load model", 0.3):
+        session = Session(model, device=settings.device, warn=warnings.append)
+    with watch.stage("reconstruct", 0.32):
+        reconstruction = reconstruct_learned(
+            frame,
+            session,
+            denoise=settings.denoise,
+            tile=settings.tile,
+            border=settings.border,
+            progress=lambda share: watch.goes_on("reconstruct", 0.32 + 0.28 * share),
+        )
+    return DeinterlacedFrame(reconstruction, analysis, repaired, model, tuple(warnings))
+
+
+def find_deinterlacer(name: str) -> Model | None:
+    """Return the network that `DeinterlaceSettings.model` names; None for the classical method.
+
+    Raises
+    ------
+    ModelError
+        When there is none of that name, or it is for another task.
+    """
+    if name == "none":
+        return None
+    return default_model("deinterlace") if name == "auto" else find_model(name, task="deinterlace")
 
 
 def develop_frame(
@@ -320,6 +381,11 @@ class Stopwatch:
         finally:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - begin
 
+    def goes_on(self, name: str, share: float) -> None:
+        """Report that stage `name` goes on, and the share of the whole work that is done."""
+        if self._progress is not None:
+            self._progress(name, share)
+
 
 def _balanced(result: DeinterlacedFrame, raw: RawFrame, settings: DeinterlaceSettings) -> DevelopSettings:
     """Fix the white balance by the merged picture, so that every exposure of the frame gets the same."""
@@ -366,12 +432,17 @@ def _write_exposures(
             write_mosaic(path, exposure.image, raw.camera, OutputSettings(), metadata=metadata)
 
 
+def _model_name(model: Model | None) -> str:
+    return "none" if model is None else f"{model.name} {model.manifest.version}"
+
+
 def _with_provenance(metadata: Metadata, settings: DeinterlaceSettings, result: DeinterlacedFrame) -> Metadata:
     analysis = result.analysis
     done = {
         "program": f"hdrcli {__version__}",
         "command": "deinterlace",
-        "model": settings.model,
+        "model": _model_name(result.model),
+        **({} if result.model is None else {"modelHash": result.model.manifest.graphs[0].sha256[:16]}),
         "merge": settings.merge,
         "denoise": f"{settings.denoise:g}",
         "rowPattern": analysis.row_pattern,

@@ -31,7 +31,7 @@ def test_every_setting_has_an_option_that_changes_it() -> None:
         "--model other --pattern LHHL --iso 100/800 --force --black-level 100 --white-level 9000 --merge rgb "
         "--no-repair --denoise 0.5 --tonemap reinhard-local --key 0.2 --white 3 --bits 32 --compression piz "
         "--layers --linear --dng-format half --white-balance 2,1,1.5 --demosaic bilinear --highlights off "
-        "--colour-space acescg --exposure 1.5"
+        "--colour-space acescg --exposure 1.5 --device cpu --tile 256 --border 8"
     )
     changed, usual = settings_from(choices(*words.split())), DeinterlaceSettings()
     same = [name for name in vars(usual) if getattr(changed, name) == getattr(usual, name)]
