@@ -24,8 +24,9 @@ CHANNELS = ("sample", "red", "green", "blue", "clipped", "noise")
 """Of `input_planes`, in order."""
 
 # The knee lies where the mu-law of the metrics bends: above it ln(1 + 5000 x) and asinh(x / 4e-4) agree.
-_KNEE = np.float32(4e-4)
-_SCALE = np.float32(1 / np.arcsinh(1 / 4e-4))
+KNEE = np.float32(4e-4)
+SCALE = np.float32(1 / np.arcsinh(1 / 4e-4))
+"""Samples are compressed to SCALE asinh(x / KNEE)."""
 # Noise of this standard deviation (compressed units, about a ninth of a stop) becomes 0 in its plane.
 _TYPICAL_SIGMA = np.float32(0.01)
 # The high exposure of a pair of networks is used up to here, in shares of its clip.
@@ -92,15 +93,15 @@ def frame_constants(frame: DualIsoFrame, balance: FloatArray) -> FrameConstants:
 
 def compress(x: FloatArray) -> FloatArray:
     """Return asinh(x / knee), scaled so that 1 stays 1; float32."""
-    t = np.abs(x) / _KNEE
+    t = np.abs(x) / KNEE
     # By hand, because NumPy has vector instructions for the logarithm and the root but not for arcsinh.
-    return np.copysign(np.log(t + np.sqrt(t * t + np.float32(1))) * _SCALE, x)
+    return np.copysign(np.log(t + np.sqrt(t * t + np.float32(1))) * SCALE, x)
 
 
 def expand(y: FloatArray) -> FloatArray:
     """Return what `compress` made `y` of; float32."""
-    up = np.exp(y / _SCALE)
-    return np.asarray((up - np.float32(1) / up) * (np.float32(0.5) * _KNEE), dtype=np.float32)
+    up = np.exp(y / SCALE)
+    return np.asarray((up - np.float32(1) / up) * (np.float32(0.5) * KNEE), dtype=np.float32)
 
 
 def input_planes(samples: FloatArray, base: FloatArray, constants: FrameConstants) -> FloatArray:
@@ -174,8 +175,8 @@ def _noise_plane(base: FloatArray, balance: FloatArray, noise: NoiseModel, rows:
     result = np.empty((height // 4, 2, width), dtype=np.float32)
     for row, column, channel in ((0, 0, 0), (0, 1, 1), (1, 0, 1), (1, 1, 2)):
         light = np.maximum(base[rows.start + row :: 4, column::2, channel], 0)
-        t = light / _KNEE
-        variance = noise.variance(light / balance[channel]) * np.square(balance[channel] * _SCALE / _KNEE)
+        t = light / KNEE
+        variance = noise.variance(light / balance[channel]) * np.square(balance[channel] * SCALE / KNEE)
         # d compress / dx = scale / knee / sqrt(1 + (x / knee)^2); half of half a logarithm gives the quarter.
         relative = variance / (np.float32(1) + t * t) / np.square(_TYPICAL_SIGMA)
         result[:, row, column::2] = np.float32(0.125) * np.log(np.maximum(relative, np.float32(1e-12)))
