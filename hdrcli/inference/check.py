@@ -43,7 +43,7 @@ def check_model(model: Model, *, device: str = "cpu", warn: Warn | None = None) 
     missing = [name for name in (*names, *manifest.output_names) if name not in stored]
     if missing:
         raise ModelError(f"The check of the model {model.name!r} lacks {', '.join(missing)}. Export the model again.")
-    outputs = Session(model, device=device, warn=warn).run({name: stored[name] for name in names})
+    outputs = Session(model, device=device, lanes=1, warn=warn).run({name: stored[name] for name in names})
     differences = [
         _difference(output, stored[name]) for name, output in zip(manifest.output_names, outputs, strict=True)
     ]

@@ -80,7 +80,7 @@ def run_tiled(
     batch : int
         Tiles in one call of `run`.
     lanes : int
-        Calls of `run` at the same time, each in a thread of its own.
+        Calls of `run` at the same time, each in a thread of its own; `Session.lanes` says how many are fastest.
     progress : callable, optional
         Called in the calling thread with the share that is done, up to 1.0; what it raises ends the work.
 

@@ -132,6 +132,22 @@ def test_the_number_of_threads_does_not_change_the_result(model: Model) -> None:
     np.testing.assert_array_equal(one, two)
 
 
+@pytest.mark.parametrize(("threads", "lanes", "each"), [(1, 1, 1), (2, 2, 1), (4, 4, 1), (6, 4, 1), (16, 4, 4)])
+def test_lanes_share_the_threads(
+    model: Model, monkeypatch: pytest.MonkeyPatch, threads: int, lanes: int, each: int
+) -> None:
+    seen, load = [], onnxruntime.InferenceSession
+
+    def note(content: bytes, options: Any, **others: Any) -> Any:
+        seen.append(options.intra_op_num_threads)
+        return load(content, options, **others)
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", note)
+    assert Session(model, device="cpu", threads=threads).lanes == lanes
+    assert Session(model, device="cpu", threads=threads, lanes=1).lanes == 1
+    assert seen == [each, threads]
+
+
 def test_without_a_gpu_auto_is_the_cpu_and_nothing_is_said(model: Model) -> None:
     script = (
         "import sys, numpy; from hdrcli.inference.registry import find_model;"
@@ -219,7 +235,7 @@ def test_a_gpu_is_used_where_it_is(
     session = Session(pair, device=device, warn=lines.append)
     x = pictures(3)
     outputs = session.run({"x": x})
-    assert (session.device, gpu.preloaded, gpu.batches) == ("cuda", 1, [3])
+    assert (session.device, session.lanes, gpu.preloaded, gpu.batches) == ("cuda", 1, 1, [3])
     assert [providers[0][0] for providers in gpu.loaded] == ["CUDAExecutionProvider"] * 2
     for seed, output in zip((1, 2), outputs, strict=True):
         np.testing.assert_allclose(output, expected(x, seed=seed), atol=1e-5)
