@@ -105,6 +105,7 @@ def reconstruct_learned(
         tile=manifest.tile if tile is None else tile,
         border=manifest.border if border is None else border,
         batch=1 if session.device == "cpu" else _GPU_BATCH,
+        lanes=session.lanes,
         progress=progress,
     )
     if denoise >= 1:
