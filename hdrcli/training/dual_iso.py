@@ -228,9 +228,9 @@ class DualIsoExposuresTask(DualIsoTask):
     def loss(self, network: nn.Module, batch: dict[str, Tensor]) -> Tensor:
         """Return the sum of the losses of both exposures; the high one counts up to its own clip."""
         planes, weight = batch["planes"], batch["weight"]
-        base = _own(planes[:, 1:4])
+        base = own_samples(planes[:, 1:4])
         low, high = network(planes[:, :1], base)
-        truth, own_weight = _own(batch["truth"]), _own(weight[:, :3])
+        truth, own_weight = own_samples(batch["truth"]), own_samples(weight[:, :3])
         below = weight[:, 3:]
         return self._distance(low.float(), truth, own_weight, base) + self._distance(
             high.float(), truth, own_weight * below, base
@@ -243,7 +243,7 @@ class DualIsoExposuresTask(DualIsoTask):
         for planes, frame, light, balance in zip(chunk.planes, chunk.frames, chunk.light, chunk.balances, strict=True):
             inputs = planes[None].to(self.device)
             with torch.no_grad():
-                exposures = network(inputs[:, :1], _own(inputs[:, 1:4]))
+                exposures = network(inputs[:, :1], own_samples(inputs[:, 1:4]))
             factors = own_factors(balance, light.shape[1:])
             low, high = (expand(e.float().cpu().numpy()[0, 0]) / factors for e in exposures)
             classical = expand(own_colours(planes[1:4].numpy())) / factors
@@ -271,7 +271,7 @@ def _expanded(compressed: Tensor) -> Tensor:
     return torch.sinh(compressed / float(SCALE)) * float(KNEE)
 
 
-def _own(colours: Tensor) -> Tensor:
+def own_samples(colours: Tensor) -> Tensor:
     """Return the samples (N, 1, H, W) that an RGGB mosaic keeps of channels (N, 3, H, W)."""
     mosaic = colours[:, 1:2].clone()
     mosaic[..., 0::2, 0::2] = colours[:, 0:1, 0::2, 0::2]

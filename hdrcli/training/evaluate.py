@@ -6,6 +6,7 @@ and with the merged mosaic where it has one.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,8 +16,9 @@ from hdrcli.dualiso.detect import DualIsoAnalysis, analyse, normalise
 from hdrcli.dualiso.interpolate import reconstruct
 from hdrcli.dualiso.learned import reconstruct_learned
 from hdrcli.dualiso.rows import DualIsoFrame
+from hdrcli.errors import OutputError
 from hdrcli.images import BayerImage, CameraProfile, FloatArray
-from hdrcli.inference.registry import find_model
+from hdrcli.inference.registry import MANIFEST, Model, find_model
 from hdrcli.inference.session import Session
 from hdrcli.isp.colour import camera_to_space
 from hdrcli.isp.defects import repair_defects
@@ -281,3 +283,35 @@ def _figures(frame: Frame, answer: Answer) -> dict[str, float]:
         figures["mosaic"] = mosaic_psnr(answer.mosaic, truth)
         figures["period 4"] = period_four_excess(answer.mosaic, truth)
     return figures
+
+
+def record(model: Model, rows: Sequence[Row], *, name: str, data: str) -> None:
+    """Write the means of a model, and of what it is compared with, into its manifest.
+
+    Parameters
+    ----------
+    model : Model
+    rows : sequence of Row
+    name : str
+        Of its method in the rows.
+    data : str
+        What the rows were measured on; figures of other data stay.
+
+    Raises
+    ------
+    OutputError
+        When the manifest cannot be written.
+    """
+    methods = means(rows)
+    path = model.folder / MANIFEST
+    figures = {label: methods[key] for label, key in (("model", name), (CLASSICAL, CLASSICAL), (LINEAR, LINEAR))}
+    rounded = {
+        label: {key: round(value, 3) for key, value in values.items() if np.isfinite(value)}
+        for label, values in figures.items()
+    }
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        content.setdefault("metrics", {})[data] = {"frames": len(rows), **rounded}
+        path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"{str(path)!r} cannot be written: {error.strerror}.") from error

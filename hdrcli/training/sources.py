@@ -7,12 +7,14 @@ edges and the spectrum of natural pictures, with exact truth down to the last pi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from hdrcli.errors import UnreadableFileError, UnsuitableInputError, UsageError
 from hdrcli.images import FloatArray
 from hdrcli.io.exr import read_exr
 from hdrcli.training.shards import Picture
@@ -20,6 +22,49 @@ from hdrcli.training.shards import Picture
 _SYNTHETIC_SIZE = 512
 # Half floats end at 65504; nothing in the data is that bright once the median is 0.18, except the sun.
 _BRIGHTEST = 60000.0
+_PHOTOS = {".jpg", ".jpeg", ".png", ".webp"}
+
+
+def training_pictures(
+    scenes: Sequence[Path] = (), photos: Sequence[Path] = (), *, synthetic: int = 0, seed: int = 1
+) -> Iterator[Picture]:
+    """Return an iterator over everything to be packed: scenes, drawn pictures, photographs.
+
+    Parameters
+    ----------
+    scenes, photos : sequence of Path
+        Folders with EXR files, and with 8-bit photographs.
+    synthetic : int
+        Number of drawn pictures.
+    seed : int
+        Of the drawn pictures.
+
+    Raises
+    ------
+    UsageError
+        When there is nothing to pack, or a folder is the one of the validation scenes.
+    UnreadableFileError
+        When a folder is missing.
+    UnsuitableInputError
+        When a folder holds no such files.
+    """
+    if not (scenes or photos or synthetic > 0):
+        raise UsageError("There is nothing to pack; give --scenes, --photos or --synthetic.")
+    for folder in (*scenes, *photos):
+        if folder.resolve().name.lower() == "val":
+            raise UsageError(
+                f"{str(folder)!r} holds the scenes that networks are measured on; they are not trained on."
+            )
+        if not folder.is_dir():
+            raise UnreadableFileError(f"There is no folder {str(folder)!r}.")
+    for folder, suffixes in [(folder, {".exr"}) for folder in scenes] + [(folder, _PHOTOS) for folder in photos]:
+        if not any(path.suffix.lower() in suffixes for path in folder.iterdir()):
+            raise UnsuitableInputError(f"{str(folder)!r} holds no files of the kind {' '.join(sorted(suffixes))}.")
+    return chain(
+        chain.from_iterable(map(scene_pictures, scenes)),
+        synthetic_pictures(synthetic, seed=seed),
+        chain.from_iterable(map(photo_pictures, photos)),
+    )
 
 
 def scene_pictures(folder: Path) -> Iterator[Picture]:
@@ -31,7 +76,7 @@ def scene_pictures(folder: Path) -> Iterator[Picture]:
 
 def photo_pictures(folder: Path) -> Iterator[Picture]:
     """Yield the 8-bit photographs of a folder in order of name."""
-    for path in sorted(p for p in folder.iterdir() if p.suffix.lower() in {".jpg", ".jpeg", ".png", ".webp"}):
+    for path in sorted(p for p in folder.iterdir() if p.suffix.lower() in _PHOTOS):
         data = cv2.imread(str(path), cv2.IMREAD_COLOR)
         if data is not None:
             yield Picture(path.stem, "photo", np.ascontiguousarray(data[:, :, ::-1], dtype=np.uint8))

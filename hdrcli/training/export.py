@@ -1,0 +1,339 @@
+"""From a checkpoint to the folder of a model: graphs, manifest, check; refused where ONNX Runtime disagrees with torch.
+
+    model.onnx      or low.onnx and high.onnx
+    manifest.json   `hdrcli.inference.manifest`
+    check.npz       inputs made of a seeded capture, and the outputs to expect
+
+A CARD.md is written by hand; none is made, and one that is there stays.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import logging
+import re
+import tempfile
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from hdrcli import __version__
+from hdrcli.errors import ModelError, OutputError, UsageError
+from hdrcli.inference.check import check_model
+from hdrcli.inference.registry import CHECK, MANIFEST, Model, find_model
+from hdrcli.inference.session import Session
+from hdrcli.training.chunks import photograph_regions
+from hdrcli.training.fit import load_weights, read_checkpoint
+from hdrcli.training.forms import Form, form_of
+from hdrcli.training.networks import build_network, network_config, parameter_count
+from hdrcli.training.shards import Picture, shard_facts
+from hdrcli.training.sources import synthetic_pictures
+from hdrcli.training.structure import measure_border, multiply_accumulates, per_pixel, reach
+
+OPSET = 20
+TOLERANCE = 1e-4
+"""Largest difference between ONNX Runtime and torch, in compressed units."""
+
+_CHECK_SIZE = 64
+_COUNT_SIZE = 256
+_SAMPLE_SEED = 20
+_LICENCE = "MIT"
+
+
+@dataclass(frozen=True)
+class ExportSettings:
+    """What the manifest says that a checkpoint does not know.
+
+    Attributes
+    ----------
+    version : str
+    default : bool
+        The model is used where none is asked for.
+    tile, border : tuple of 2 int, or None
+        Those of the network's form, and the measured one, where None.
+    shards : sequence of Path
+        What it was trained on, where the checkpoint does not say.
+    """
+
+    version: str = "1.0.0"
+    default: bool = False
+    tile: tuple[int, int] | None = None
+    border: tuple[int, int] | None = None
+    shards: Sequence[Path] = ()
+
+
+def export(checkpoint: Path, folder: Path, settings: ExportSettings, *, overwrite: bool = False) -> Model:
+    """Write a model.
+
+    Parameters
+    ----------
+    checkpoint : Path
+        Of `fit`; its averaged weights are exported.
+    folder : Path
+        Of the model, which gets its name; made where it is missing.
+    settings : ExportSettings
+    overwrite : bool
+        Whether a model that is there may be replaced. Its card stays, and so do the metrics in its manifest if its
+        graphs come out as they are.
+
+    Raises
+    ------
+    OutputError
+        When there is a model in the folder.
+    UnreadableFileError
+        When the checkpoint cannot be read.
+    ModelError
+        When the checkpoint is of another network, or ONNX Runtime and torch disagree.
+    """
+    if (folder / MANIFEST).exists() and not overwrite:
+        raise OutputError(f"There is a model in {str(folder)!r} already; give another folder, or --overwrite.")
+    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", folder.resolve().name):
+        raise UsageError(
+            f"A model is called by lower-case letters, digits, dots and hyphens, not {folder.resolve().name!r}."
+        )
+    if not re.fullmatch(r"\d+\.\d+\.\d+", settings.version):
+        raise UsageError(f"A version has three numbers, such as 1.0.0, not {settings.version!r}.")
+    content = read_checkpoint(checkpoint)
+    facts: Mapping[str, Any] = content.get("facts", {})
+    if "network" not in facts:
+        raise ModelError(f"The checkpoint {str(checkpoint)!r} does not say of which network it is.")
+    name = str(facts["network"])
+    network = build_network(name, facts.get("config"))
+    load_weights(network, content["mean"], source=str(checkpoint))
+    network.eval().requires_grad_(False)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".hdrcli-", dir=folder.parent) as temporary:
+            work = Path(temporary) / folder.resolve().name
+            work.mkdir()
+            training = training_facts(content, shards=settings.shards)
+            _write(work, name, network, settings, training)
+            _keep_metrics(work, folder)
+            model = find_model(str(work))
+            check_model(model)
+            folder.mkdir(exist_ok=True)
+            for path in sorted(folder.glob("*.onnx")):
+                path.unlink()
+            for path in work.iterdir():
+                path.replace(folder / path.name)
+    except OSError as error:
+        if isinstance(error, OutputError):
+            raise
+        raise OutputError(f"{str(folder)!r} cannot be written: {error.strerror}.") from error
+    return find_model(str(folder))
+
+
+def sample_planes(height: int, width: int, *, seed: int = _SAMPLE_SEED) -> Tensor:
+    """Return planes (2, 6, height, width) of two seeded captures of drawn pictures, which are full of texture."""
+    side = max(height, width, 64) + 64
+    number = -(-side // 512)
+    drawn = [picture.data for picture in synthetic_pictures(2 * number * number, seed=seed)]
+    pictures = []
+    for first in (0, number * number):
+        rows = [np.hstack(drawn[first + k * number : first + (k + 1) * number]) for k in range(number)]
+        pictures.append(Picture("drawn", "synthetic", np.vstack(rows)))
+    rng = np.random.default_rng(seed)
+    planes = photograph_regions(pictures, rng, side=-(-side // 4) * 4, augment=False).planes
+    return planes[:, :, 32 : 32 + height, 32 : 32 + width].contiguous()
+
+
+def training_facts(content: Mapping[str, Any], *, shards: Sequence[Path] = ()) -> dict[str, Any]:
+    """Return what a checkpoint says of its training, for a manifest."""
+    facts = dict(content.get("facts", {}))
+    counts = content["counts"]
+    known = ("seed", "options", "settings", "device", "precision", "torch", "commit", "start", "data")
+    training = {key: facts[key] for key in known if key in facts}
+    if shards:
+        training["data"] = [shard_facts(path) for path in shards]
+    return {"seconds": round(counts["seconds"]), "steps": counts["step"], "samples": counts["samples"], **training}
+
+
+def model_weights(model: Model) -> dict[str, Tensor]:
+    """Return the weights in the graphs of a model by the names they had in torch.
+
+    Raises
+    ------
+    ModelError
+        When a graph cannot be read.
+    """
+    import onnx
+
+    weights: dict[str, Tensor] = {}
+    for graph in model.manifest.graphs:
+        try:
+            content = onnx.load_from_string(model.read_graph(graph))
+        except Exception as error:  # protobuf's errors have no common root
+            if isinstance(error, ModelError):
+                raise
+            raise ModelError(f"The graph {graph.file!r} of the model {model.name!r} cannot be read.") from error
+        for tensor in content.graph.initializer:
+            weights[tensor.name] = torch.from_numpy(onnx.numpy_helper.to_array(tensor).copy())
+    return weights
+
+
+def onnx_graph(network: nn.Module, inputs: Sequence[Tensor], *, names: Sequence[str], output: str) -> Any:
+    """Return a network as an onnx.ModelProto with dynamic batch, height and width.
+
+    Parameters
+    ----------
+    network : Module
+    inputs : sequence of Tensor
+        Of any legal size, with a batch of 2 or more.
+    names, output : sequence of str, str
+        Of the inputs and of the output.
+    """
+    import onnx
+
+    dynamic = torch.export.Dim.DYNAMIC
+    axes = {0: torch.export.Dim("n"), 2: dynamic, 3: dynamic}
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            network,
+            tuple(inputs),
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=list(names),
+            output_names=[output],
+            dynamic_shapes=tuple(axes for _ in inputs),
+            external_data=False,
+            verbose=False,
+        )
+    assert program is not None  # what dynamo=True returns
+    proto = program.model_proto
+    _clean(proto)
+    onnx.checker.check_model(proto, full_check=True)
+    return proto
+
+
+def _clean(proto: Any) -> None:
+    """Name the axes, and drop what torch notes about its own source files and those of this machine."""
+    del proto.metadata_props[:]
+    proto.doc_string = ""
+    graph = proto.graph
+    del graph.value_info[:]
+    del graph.metadata_props[:]
+    for part in (*graph.node, *graph.initializer, *graph.input, *graph.output):
+        del part.metadata_props[:]
+        part.doc_string = ""
+    for value in (*graph.input, *graph.output):
+        for axis, label in ((0, "n"), (2, "h"), (3, "w")):
+            value.type.tensor_type.shape.dim[axis].dim_param = label
+
+
+def _write(folder: Path, name: str, network: nn.Module, settings: ExportSettings, training: Mapping[str, Any]) -> None:
+    """Write all files of a model into an empty folder and hold the graphs against the network."""
+    form = form_of(name)
+    planes = sample_planes(_CHECK_SIZE, _CHECK_SIZE)
+    inputs = form.feed(planes)
+    names = [str(tensor["name"]) for tensor in form.inputs]
+    output = str(form.outputs[0]["name"])
+    modules = form.graphs(network)
+    arrays: dict[str, NDArray[np.float32]] = {key: value[:1].numpy() for key, value in zip(names, inputs, strict=True)}
+    graphs, ir_version = [], 0
+    for role, module in modules.items():
+        proto = onnx_graph(module, inputs, names=names, output=output)
+        content, ir_version = proto.SerializeToString(), proto.ir_version
+        file = f"{role or 'model'}.onnx"
+        (folder / file).write_bytes(content)
+        graphs.append({"file": file, "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)})
+        if role:
+            graphs[-1]["output"] = role
+        with torch.no_grad():
+            arrays[f"{role}.{output}" if role else output] = module(*(value[:1] for value in inputs)).numpy()
+    stored = io.BytesIO()
+    np.savez_compressed(stored, **arrays)  # type: ignore[arg-type]
+    (folder / CHECK).write_bytes(stored.getvalue())
+    manifest = {
+        "name": folder.name,
+        "version": settings.version,
+        **_stated(form, network, settings),
+        "config": {"network": name, **network_config(network)},
+        "graphs": graphs,
+        "ir_version": ir_version,
+        **_measured(form, network, settings),
+        "training": dict(training),
+        "check": {"sha256": hashlib.sha256(stored.getvalue()).hexdigest(), "tolerance": TOLERANCE},
+        "licence": _LICENCE,
+    }
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    _compare(find_model(str(folder)), form, modules)
+
+
+def _stated(form: Form, network: nn.Module, settings: ExportSettings) -> dict[str, Any]:
+    stated: dict[str, Any] = {
+        "task": form.task,
+        "description": form.description,
+        "paper": form.paper,
+        "variant": form.variant,
+        "inputs": [dict(tensor) for tensor in form.inputs],
+        "outputs": [dict(tensor) for tensor in form.outputs],
+        "normalisation": form.normalisation,
+        "opset": OPSET,
+        "producer": f"hdrcli {__version__}, torch {torch.__version__}",
+        "parameters": parameter_count(network),
+    }
+    if settings.default:
+        stated["default_for"] = form.task
+    return stated
+
+
+def _measured(form: Form, network: nn.Module, settings: ExportSettings) -> dict[str, Any]:
+    tile = settings.tile or form.tile
+    exact = reach(network, form.feed, multiple=form.multiple)
+    if any(length < step for length, step in zip(tile, form.multiple, strict=True)):
+        raise UsageError(f"A tile of {tile[0]} x {tile[1]} is smaller than {form.multiple[0]} x {form.multiple[1]}.")
+    height, width = (
+        -(-(length + 2 * far + 2 * step) // step) * step
+        for length, far, step in zip(tile, exact, form.multiple, strict=True)
+    )
+    border, error = measure_border(network, form.feed, sample_planes(height, width), multiple=form.multiple, tile=tile)
+    pixels = _COUNT_SIZE * _COUNT_SIZE
+    total = multiply_accumulates(network, form.feed(torch.zeros(1, 6, _COUNT_SIZE, _COUNT_SIZE)))
+    return {
+        "period": list(form.period),
+        "multiple": list(form.multiple),
+        "tile": list(tile),
+        "border": list(settings.border or border),
+        "border_exact": list(exact),
+        "macs_per_pixel": per_pixel(total, pixels=pixels),
+        "metrics": {"tiles": {"border": list(border), "difference to the whole, p99.9": float(f"{error:.3g}")}},
+    }
+
+
+def _compare(model: Model, form: Form, modules: Mapping[str, nn.Module]) -> None:
+    """Raise ModelError where ONNX Runtime and torch differ, on two pictures of another size than the check's."""
+    height, width = (_CHECK_SIZE + 2 * step for step in form.multiple)
+    inputs = form.feed(sample_planes(height, width, seed=_SAMPLE_SEED + 1))
+    feed = {tensor.name: value.numpy() for tensor, value in zip(model.manifest.inputs, inputs, strict=True)}
+    outputs = Session(model, device="cpu", threads=1).run(feed)
+    for (role, module), output in zip(modules.items(), outputs, strict=True):
+        with torch.no_grad():
+            expected = module(*inputs).numpy()
+        difference = float(np.abs(output - expected).max())
+        if not difference <= TOLERANCE:
+            raise ModelError(
+                f"ONNX Runtime and torch differ by {difference:.2g} in the graph {role or 'model'}; "
+                f"{TOLERANCE:.0e} is allowed. Nothing was written."
+            )
+
+
+def _keep_metrics(work: Path, folder: Path) -> None:
+    """Take over the metrics of a model with the same graphs."""
+    try:
+        old, new = (json.loads((where / MANIFEST).read_text(encoding="utf-8")) for where in (folder, work))
+    except (OSError, ValueError):
+        return
+    if isinstance(old, dict) and old.get("graphs") == new["graphs"]:
+        new["metrics"] = {**old.get("metrics", {}), **new["metrics"]}
+        (work / MANIFEST).write_text(json.dumps(new, indent=2) + "\n", encoding="utf-8")
