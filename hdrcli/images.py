@@ -203,7 +203,8 @@ class Exposure:
     image : BayerImage
         1.0 = clip of this exposure.
     gain : float
-        Counts of this exposure over counts of the reference for the same light (16 for ISO 1600 beside 100).
+        Level of this exposure over that of the reference for the same light, each in units of its own clip: the ratio
+        of their counts (16 for ISO 1600 beside 100) where both clip at the same count.
     """
 
     image: BayerImage

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,84 @@ def convolution(*, radius: int = 1, seed: int = 0, opset: int = 20, ir_version: 
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=ir_version)
     content: bytes = model.SerializeToString()
     return content
+
+
+def mixture(
+    inputs: Mapping[str, int],
+    output: str,
+    weights: NDArray[np.floating],
+    *,
+    cell: Sequence[Sequence[float]] = ((0, 0),),
+) -> bytes:
+    """Return an ONNX graph that answers every pixel by a mixture of the channels of its inputs.
+
+    Parameters
+    ----------
+    inputs : mapping of str to int
+        Name and channels of each input, all (n, C, h, w).
+    output : str
+    weights : ndarray (K, C), or (K, C, side, side)
+        Of all channels, in the order of the inputs; a window sees zeros beyond the edge.
+    cell : sequence of sequences of float
+        Added to all channels of the answer over and over, from its first row and column on; h and w are multiples of
+        its size.
+    """
+    from onnx import TensorProto, helper, numpy_helper
+
+    window = np.asarray(weights, np.float32)
+    window = window[:, :, None, None] if window.ndim == 2 else window
+    constant = np.asarray(cell, np.float32)[None, None]
+    ends = {
+        name: helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", channels, "h", "w"])
+        for name, channels in (*inputs.items(), (output, len(window)))
+    }
+    steps = list(constant.shape[2:])
+    nodes = [
+        helper.make_node("Concat", list(inputs), ["all"], axis=1),
+        helper.make_node("Conv", ["all", "weights"], ["mixed"], pads=[window.shape[2] // 2] * 4),
+        # A one on every cell, spread over it.
+        helper.make_node("Conv", ["all", "nothing", "one"], ["cells"], strides=steps),
+        helper.make_node("ConvTranspose", ["cells", "cell"], ["constant"], strides=steps),
+        helper.make_node("Add", ["mixed", "constant"], [output]),
+    ]
+    arrays = {
+        "weights": window,
+        "nothing": np.zeros((1, window.shape[1], *steps), np.float32),
+        "one": np.ones(1, np.float32),
+        "cell": constant,
+    }
+    tensors = [numpy_helper.from_array(array, name) for name, array in arrays.items()]
+    graph = helper.make_graph(nodes, "mixture", [ends[name] for name in inputs], [ends[output]], tensors)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    content: bytes = model.SerializeToString()
+    return content
+
+
+def joint_facts(channels: int = 3) -> dict[str, Any]:
+    """Return what a manifest says of inputs and outputs where planes become a scene."""
+    return {
+        "inputs": [{"name": "planes", "dtype": "float32", "shape": ["n", 6, "h", "w"]}],
+        "outputs": [{"name": "rgb", "dtype": "float32", "shape": ["n", channels, "h", "w"]}],
+    }
+
+
+def joint_graph(weights: NDArray[np.floating] | None = None, *, cell: Sequence[Sequence[float]] = ((0, 0),)) -> bytes:
+    """Return the graph of a deinterlacing network that answers with all colours; without weights the classical ones."""
+    return mixture({"planes": 6}, "rgb", np.eye(3, 6, 1) if weights is None else weights, cell=cell)
+
+
+def exposures_facts() -> dict[str, Any]:
+    """Return what a manifest says of inputs and outputs where a mosaic and its estimate become an exposure."""
+    tensors = {
+        name: {"name": name, "dtype": "float32", "shape": ["n", 1, "h", "w"]}
+        for name in ("mosaic", "estimate", "exposure")
+    }
+    return {"inputs": [tensors["mosaic"], tensors["estimate"]], "outputs": [tensors["exposure"]]}
+
+
+def exposure_graph(weights: Sequence[float] = (0, 1), *, cell: Sequence[Sequence[float]] = ((0, 0),)) -> bytes:
+    """Return one graph of a pair that answers with exposures; without weights it is the classical estimate."""
+    return mixture({"mosaic": 1, "estimate": 1}, "exposure", np.array([weights]), cell=cell)
 
 
 def facts(files: Mapping[str, bytes], **others: Any) -> dict[str, Any]:

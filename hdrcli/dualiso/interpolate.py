@@ -52,7 +52,8 @@ class Reconstruction:
         What it was reconstructed from.
     rgb : ndarray (H, W, 3), float32, or None
         Camera RGB of every photosite where the method finds all three colours: linear, not white-balanced, on the scale
-        and in the orientation of `merged`, which holds the same values at its own colours. None for classical methods.
+        and in the orientation of `merged`, which holds the same values at its own colours except near the clip of the
+        low exposure. None for classical methods.
     denoised : bool
         Whether noise reduction is part of the method: both exposures are then taken from `merged`, so that measured and
         reconstructed rows do not differ by their noise.
@@ -71,7 +72,9 @@ class Reconstruction:
     @property
     def high(self) -> Exposure:
         """The full high exposure, cut at its clip of 1.0; its own rows as measured unless `denoised`."""
-        return self._exposure(high=True, gain=self.frame.gain)
+        # Not the ratio of counts: where the classes clip at different counts, that would cut the high rows too early
+        # or not at all. Both clips have the same margin.
+        return self._exposure(high=True, gain=self.frame.clip_low / self.frame.clip_high)
 
     def _exposure(self, *, high: bool, gain: float) -> Exposure:
         frame = self.frame
@@ -79,7 +82,6 @@ class Reconstruction:
         if not self.denoised:
             rows = frame.high == high
             data[rows] = frame.data[rows]
-        # Both classes share one white in counts, or nearly; what little the high rows lack is not scene content.
         data *= np.float32(gain)
         np.minimum(data, np.float32(1), out=data)
         noise = frame.noise_high if high else frame.noise_low

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,7 @@ from hdrcli.dualiso.planes import (
 from hdrcli.dualiso.rows import DualIsoFrame
 from hdrcli.errors import ModelError
 from hdrcli.images import BayerImage, FloatArray
+from hdrcli.inference.manifest import Manifest
 from hdrcli.inference.session import Session
 from hdrcli.inference.tiles import run_tiled
 from hdrcli.isp.demosaic import demosaic
@@ -74,30 +76,55 @@ def reconstruct_learned(
     Raises
     ------
     ModelError
-        When the inputs of the model are of neither kind.
+        When the model is of neither kind.
     UnsuitableInputError
         When the frame is smaller than 8 x 8 samples.
     UsageError
         When the tile has no room for its border.
     """
-    manifest = session.model.manifest
-    inputs = {tensor.name for tensor in manifest.inputs}
-    job_of = {frozenset({"planes"}): _joint_job, frozenset({"mosaic", "estimate"}): _exposures_job}.get(
-        frozenset(inputs)
-    )
-    if job_of is None:
-        raise ModelError(
-            f"The model {manifest.name!r} takes {', '.join(sorted(inputs))}; deinterlacing has no such inputs to give."
-        )
-    if denoise <= 0:
+    kind = _kind_of(session.model.manifest)
+    if not denoise > 0:
         return reconstruct(frame, denoise=0)
+    merged = np.empty(frame.data.shape, np.float32)
+    rgb = np.empty((*merged.shape, 3), np.float32) if kind.colours and denoise >= 1 else None
+    _run(frame, session, kind, merged, rgb, tile=tile, border=border, progress=progress)
+    if denoise >= 1:
+        return Reconstruction(BayerImage(merged, frame.cfa, frame.noise_high), frame, rgb=rgb, denoised=True)
+    noisy = reconstruct(frame, denoise=0).merged.data
+    merged -= noisy
+    merged *= np.float32(denoise)
+    merged += noisy
+    return Reconstruction(BayerImage(merged, frame.cfa, frame.noise_high), frame)
+
+
+def _run(
+    frame: DualIsoFrame,
+    session: Session,
+    kind: _Kind,
+    merged: FloatArray,
+    rgb: FloatArray | None,
+    *,
+    tile: int | None,
+    border: int | None,
+    progress: Callable[[float], object] | None,
+) -> None:
+    """Fill `merged` and, where it is wanted, `rgb` with what the network answers."""
+    manifest = session.model.manifest
     view = _View(frame, reconstruct(frame).merged)
-    result = _Result.empty(frame.data.shape, colours=job_of is _joint_job)
-    job = job_of(view, result)
+    job = kind.job(view, view.turned(merged), None if rgb is None else view.turned(rgb))
+
+    def write(rows: slice, columns: slice, *answers: FloatArray) -> None:
+        wrong = [answer.shape[0] for answer in answers if answer.shape[0] != kind.channels]
+        if wrong:
+            raise ModelError(
+                f"The model {manifest.name!r} answers {wrong[0]} channels where deinterlacing needs {kind.channels}."
+            )
+        job.write(rows, columns, *answers)
+
     run_tiled(
         session.run,
         job.read,
-        job.write,
+        write,
         size=(frame.data.shape[0], frame.data.shape[1]),
         origin=(view.phase.rows, view.phase.columns),
         period=PERIOD,
@@ -108,13 +135,26 @@ def reconstruct_learned(
         lanes=session.lanes,
         progress=progress,
     )
-    if denoise >= 1:
-        return Reconstruction(
-            BayerImage(result.merged, frame.cfa, frame.noise_high), frame, rgb=result.rgb, denoised=True
+
+
+def _kind_of(manifest: Manifest) -> _Kind:
+    """Return the kind of a network; raise ModelError where there is none of its inputs and outputs."""
+    inputs = {tensor.name for tensor in manifest.inputs}
+    roles = [graph.output for graph in manifest.graphs]
+    if inputs == {"planes"}:
+        if len(manifest.output_names) == 1:
+            return _Kind(_joint_job, channels=3, colours=True)
+    elif inputs == {"mosaic", "estimate"}:
+        if set(roles) == {"low", "high"} and len(manifest.outputs) == 1:
+            return _Kind(partial(_exposures_job, high_first=roles[0] == "high"), channels=1, colours=False)
+    else:
+        raise ModelError(
+            f"The model {manifest.name!r} takes {', '.join(sorted(inputs))}; deinterlacing has no such inputs to give."
         )
-    noisy = reconstruct(frame, denoise=0).merged.data
-    mixed = noisy + np.float32(denoise) * (result.merged - noisy)
-    return Reconstruction(BayerImage(mixed, frame.cfa, frame.noise_high), frame)
+    raise ModelError(
+        f"The model {manifest.name!r} gives {', '.join(manifest.output_names)}; from {', '.join(sorted(inputs))} "
+        "deinterlacing needs the scene, or a low and a high exposure."
+    )
 
 
 class _View:
@@ -147,18 +187,6 @@ class _View:
 
 
 @dataclass(frozen=True)
-class _Result:
-    """Where the answers gather, in the orientation of the frame."""
-
-    merged: FloatArray
-    rgb: FloatArray | None
-
-    @classmethod
-    def empty(cls, shape: tuple[int, ...], *, colours: bool) -> _Result:
-        return cls(np.empty(shape, np.float32), np.empty((*shape, 3), np.float32) if colours else None)
-
-
-@dataclass(frozen=True)
 class _Job:
     """What `run_tiled` asks for."""
 
@@ -166,41 +194,48 @@ class _Job:
     write: Callable[..., None]
 
 
-def _joint_job(view: _View, result: _Result) -> _Job:
+@dataclass(frozen=True)
+class _Kind:
+    """What a network does: makes its job of a frame and of where the mosaic and the colours go, as it sees them."""
+
+    job: Callable[[_View, FloatArray, FloatArray | None], _Job]
+    channels: int
+    colours: bool
+
+
+def _joint_job(view: _View, merged: FloatArray, rgb: FloatArray | None) -> _Job:
     """Return the job of a network that answers with the merged scene in all colours."""
-    assert result.rgb is not None  # made for it by the caller
     constants = view.constants
     red, green, blue = constants.balance.tolist()
     base = view.turned(demosaic(view.estimate, gains=(red, green, blue)))
-    merged, rgb = view.turned(result.merged), view.turned(result.rgb)
 
     def read(rows: Indices, columns: Indices) -> dict[str, FloatArray]:
         return {"planes": input_planes(_taken(view.samples, rows, columns), _taken(base, rows, columns), constants)}
 
     def write(rows: slice, columns: slice, answer: FloatArray) -> None:
         colours = expand(answer) / constants.balance[:, None, None]
-        rgb[rows, columns] = colours.transpose(1, 2, 0)
+        if rgb is not None:
+            rgb[rows, columns] = colours.transpose(1, 2, 0)
         own = own_colours(colours, phase=view.cell(rows, columns))
         merged[rows, columns] = _keep_clipped(own, view.classical[rows, columns])
 
     return _Job(read, write)
 
 
-def _exposures_job(view: _View, result: _Result) -> _Job:
-    """Return the job of a pair of networks that answers with the low and the high exposure."""
+def _exposures_job(view: _View, merged: FloatArray, _: FloatArray | None, *, high_first: bool) -> _Job:
+    """Return the job of a pair of networks that answers with the low and the high exposure, or the other way round."""
     constants = view.constants
-    merged = view.turned(result.merged)
 
     def read(rows: Indices, columns: Indices) -> dict[str, FloatArray]:
         parts = {"mosaic": view.samples, "estimate": view.classical}
         factors = own_factors(constants.balance, (rows.size, columns.size))
         return {name: compress(factors * _taken(part, rows, columns))[None] for name, part in parts.items()}
 
-    def write(rows: slice, columns: slice, low: FloatArray, high: FloatArray) -> None:
+    def write(rows: slice, columns: slice, *exposures: FloatArray) -> None:
         classical = view.classical[rows, columns]
         factors = own_factors(constants.balance, classical.shape, phase=view.cell(rows, columns))
-        exposures = expand(low[0]) / factors, expand(high[0]) / factors
-        light = merge_exposures(*exposures, classical, clip_high=constants.clip_high)
+        low, high = (expand(exposure[0]) / factors for exposure in (exposures[::-1] if high_first else exposures))
+        light = merge_exposures(low, high, classical, clip_high=constants.clip_high)
         merged[rows, columns] = _keep_clipped(light, classical)
 
     return _Job(read, write)
@@ -212,10 +247,8 @@ def _keep_clipped(learned: FloatArray, classical: FloatArray) -> FloatArray:
 
 def _taken(array: FloatArray, rows: Indices, columns: Indices) -> FloatArray:
     """Return rows and columns of (H, W, ...); away from the picture's border that is a view."""
-    for axis, indices in enumerate((rows, columns)):
-        first, last = int(indices[0]), int(indices[-1])
-        if last - first == indices.size - 1 and np.all(np.diff(indices) == 1):
-            array = array[first : last + 1] if axis == 0 else array[:, first : last + 1]
-        else:
-            array = array.take(indices, axis=axis)
-    return array
+    top, left = int(rows.min()), int(columns.min())
+    part = array[top : int(rows.max()) + 1, left : int(columns.max()) + 1]
+    if np.all(np.diff(rows) == 1) and np.all(np.diff(columns) == 1):
+        return part
+    return part[np.ix_(rows - top, columns - left)]

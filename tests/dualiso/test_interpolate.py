@@ -89,6 +89,22 @@ def test_the_exposures_keep_what_was_measured_and_clip_at_one() -> None:
     assert high.image.data.max() <= 1
 
 
+@pytest.mark.parametrize("wider", [1.13, 1.0, 0.8])
+def test_the_high_exposure_ends_where_its_own_rows_clip(wider: float) -> None:
+    light = np.linspace(0.001, 1.5, 64 * 64, dtype=np.float32).reshape(64, 64)
+    clip = wider / 16
+    data = np.where(high_rows(64, "HHLL")[:, None], np.minimum(light, clip), np.minimum(light, 1)).astype(np.float32)
+    noise = NoiseModel(1e-5, 1e-8)
+    frame = replace(frame_of(light), data=data, clip_high=0.99 * clip, noise_high=noise)
+    high = reconstruct(frame, denoise=0).high
+    assert high.gain == pytest.approx(1 / clip)
+    assert high.image.data.max() == pytest.approx(1)
+    np.testing.assert_allclose(high.image.data[frame.high] / np.float32(high.gain), data[frame.high], rtol=1e-6)
+    assert high.image.noise is not None
+    assert high.image.noise.shot == pytest.approx(noise.shot / clip)
+    assert high.image.noise.read == pytest.approx(noise.read / clip**2)
+
+
 def test_the_input_is_not_changed() -> None:
     frame = frame_of(np.full((32, 32), 0.2, np.float32))
     before = frame.data.copy()
