@@ -42,6 +42,8 @@ Indices = NDArray[np.intp]
 # Near the clip of the low rows there was nothing to teach a network; the classical estimate stays there.
 _FADE_CLIP = (0.90, 0.98)
 _GPU_BATCH = 8
+# Compressed; 5000 times the clip, which no network means. From 10 on, what it stands for is beyond all floats.
+_WILDEST = np.float32(2)
 
 
 def reconstruct_learned(
@@ -76,7 +78,7 @@ def reconstruct_learned(
     Raises
     ------
     ModelError
-        When the model is of neither kind.
+        When the model is of neither kind, or answers what is no number.
     UnsuitableInputError
         When the frame is smaller than 8 x 8 samples.
     UsageError
@@ -119,7 +121,9 @@ def _run(
             raise ModelError(
                 f"The model {manifest.name!r} answers {wrong[0]} channels where deinterlacing needs {kind.channels}."
             )
-        job.write(rows, columns, *answers)
+        if any(np.isnan(answer).any() for answer in answers):
+            raise ModelError(f"The model {manifest.name!r} answers what is no number. Try --model none.")
+        job.write(rows, columns, *(np.clip(answer, -_WILDEST, _WILDEST) for answer in answers))
 
     run_tiled(
         session.run,

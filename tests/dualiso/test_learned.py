@@ -275,6 +275,26 @@ def test_answers_of_other_channels_are_refused(make_session: MakeSession) -> Non
         reconstruct_learned(frame_of(), double)
 
 
+@pytest.mark.parametrize("factor", [1e3, -1e3, 1e30])
+def test_a_network_gone_wild_makes_no_picture_without_numbers(factor: float, make_session: MakeSession) -> None:
+    frame = frame_of(top=2)
+    graph = exposure_graph((0, factor))
+    of_pair = make_session({"low.onnx": graph, "high.onnx": graph}, **exposures_facts())
+    of_joint = make_session({"model.onnx": joint_graph(factor * np.eye(3, 6, 1))}, **joint_facts())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for session in (of_joint, of_pair):
+            result = reconstruct_learned(frame, session)
+            assert np.isfinite(result.merged.data).all()
+            assert result.rgb is None or np.isfinite(result.rgb).all()
+
+
+def test_answers_that_are_no_numbers_are_refused(make_session: MakeSession) -> None:
+    session = make_session({"model.onnx": joint_graph(np.full((3, 6), np.nan))}, **joint_facts())
+    with pytest.raises(ModelError, match="'tiny' answers what is no number"):
+        reconstruct_learned(frame_of(), session)
+
+
 def test_what_cannot_be_done_is_said(joint: Session) -> None:
     with pytest.raises(UnsuitableInputError, match="too small to deinterlace"):
         reconstruct_learned(frame_of((7, 40)), joint)
