@@ -12,6 +12,7 @@ from hdrcli.dualiso.planes import CHANNELS
 from hdrcli.errors import UsageError
 from hdrcli.training.dual_iso import own_samples
 from hdrcli.training.networks import dualiso_unet
+from hdrcli.training.networks.dualisonet import one_exposure
 
 Facts = Mapping[str, Any]
 
@@ -79,8 +80,7 @@ class OneExposure(nn.Module):
 
     def forward(self, mosaic: Tensor, estimate: Tensor) -> Tensor:
         """Return the exposure, (N, 1, H, W) like both inputs."""
-        correction: Tensor = getattr(self, self.role)(mosaic)
-        return estimate + correction
+        return one_exposure(getattr(self, self.role), mosaic, estimate)
 
 
 def form_of(network: str) -> Form:

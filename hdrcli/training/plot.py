@@ -43,7 +43,7 @@ class Log:
 
 
 def read_log(path: Path) -> Log:
-    """Return the log of a training.
+    """Return the log of a training; of several in one file, the last.
 
     Raises
     ------
@@ -54,6 +54,8 @@ def read_log(path: Path) -> Log:
     """
     try:
         entries = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        restarts = [i for i in range(1, len(entries)) if entries[i]["step"] < entries[i - 1]["step"]]
+        entries = entries[restarts[-1] if restarts else 0 :]
         loss = [(entry["seconds"], entry["loss"]) for entry in entries if "loss" in entry]
         names = sorted({key for entry in entries for key in entry} - _COUNTS)
         figures = {

@@ -175,6 +175,8 @@ def _read_index(path: Path) -> tuple[bytes, list[_Entry], int]:
             raise
         raise UnreadableFileError(f"{str(path)!r} cannot be read: {error.strerror}.") from error
     try:
+        if len(index) < length:
+            raise ValueError("the index goes on beyond the end of the file")
         entries = [_Entry(**entry) for entry in json.loads(index)]
     except (ValueError, TypeError) as error:
         raise UnreadableFileError(f"The index of the shard {str(path)!r} is damaged; pack it again.") from error

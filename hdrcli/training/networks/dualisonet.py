@@ -88,4 +88,10 @@ class DualIsoNetPair(nn.Module):
         tuple of 2 Tensor (N, 1, H, W)
             The low and the high exposure, on the same scale; each is meant up to its own clip.
         """
-        return estimate + CORRECTION_SCALE * self.low(mosaic), estimate + CORRECTION_SCALE * self.high(mosaic)
+        return one_exposure(self.low, mosaic, estimate), one_exposure(self.high, mosaic, estimate)
+
+
+def one_exposure(network: nn.Module, mosaic: Tensor, estimate: Tensor) -> Tensor:
+    """Return the exposure that one network of a pair makes of the mosaic and the classical estimate."""
+    correction: Tensor = network(mosaic)
+    return estimate + CORRECTION_SCALE * correction
