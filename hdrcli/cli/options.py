@@ -7,6 +7,7 @@ the library is not imported here (`hdrcli --help` imports neither NumPy nor what
 from __future__ import annotations
 
 import functools
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -61,6 +62,17 @@ def _white_balance(_: click.Context, param: click.Parameter, value: str) -> str:
     if text in {"camera", "auto"} or re.fullmatch(rf"{number}(k|,{number},{number})?", text):
         return text
     raise click.BadParameter(f"{value!r} is none of camera, auto, three gains (2.1,1,1.6), kelvin (5200)", param=param)
+
+
+class Number(click.FloatRange):
+    """A number in a range; infinities and what is no number are refused."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the number that `value` is."""
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a number of any use here.", param, ctx)
+        return number
 
 
 def _choice(name: str, words: tuple[str, ...], text: str, *, default: str) -> Decorator:
@@ -122,8 +134,8 @@ iso = click.option(
 )
 
 levels = group(
-    click.option("--black-level", type=click.FloatRange(min=0), metavar="COUNTS", help="Instead of the measured one."),
-    click.option("--white-level", type=click.FloatRange(min=1), metavar="COUNTS", help="Instead of the measured one."),
+    click.option("--black-level", type=Number(min=0), metavar="COUNTS", help="Instead of the measured one."),
+    click.option("--white-level", type=Number(min=1), metavar="COUNTS", help="Instead of the measured one."),
 )
 
 developing = group(
@@ -143,7 +155,7 @@ developing = group(
     ),
     click.option(
         "--denoise",
-        type=click.FloatRange(min=0),
+        type=Number(min=0),
         default=1.0,
         show_default=True,
         metavar="STRENGTH",
@@ -159,20 +171,22 @@ developing = group(
         show_default=True,
         help="Of the result; its linear form in scene-linear files.",
     ),
-    click.option("--exposure", type=float, default=0.0, show_default=True, metavar="EV", help="Brighten by EV stops."),
+    click.option(
+        "--exposure", type=Number(), default=0.0, show_default=True, metavar="EV", help="Brighten by EV stops."
+    ),
 )
 
 toning = group(
     _choice("--tonemap", TONEMAPS, "For .tif, .jpg, .png and previews.", default="reinhard"),
     click.option(
         "--key",
-        type=click.FloatRange(min=0, min_open=True),
+        type=Number(min=0, min_open=True),
         metavar="GREY",
         help="Brightness of the tone-mapped picture: where its mean goes, 0.18 for a usual scene. Default: measured.",
     ),
     click.option(
         "--white",
-        type=click.FloatRange(min=0, min_open=True),
+        type=Number(min=0, min_open=True),
         metavar="LEVEL",
         help="Level that becomes white in the tone-mapped picture. Default: measured.",
     ),

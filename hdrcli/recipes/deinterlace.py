@@ -157,15 +157,12 @@ class DeinterlacedFrame:
         Hot and dead samples replaced.
     model : Model or None
         The network that reconstructed it; None for the classical method.
-    warnings : tuple of str
-        What worked otherwise than asked, a line each.
     """
 
     reconstruction: Reconstruction
     analysis: DualIsoAnalysis
     repaired: int
     model: Model | None = None
-    warnings: tuple[str, ...] = ()
 
 
 def deinterlace(
@@ -213,13 +210,16 @@ def deinterlace(
     settings = settings or DeinterlaceSettings()
     watch = Stopwatch(progress)
     mosaic_only = output.suffix.lower() == ".dng" and preview is None
+    warnings: list[str] = []
+    # First, because a model or a device that cannot be had should not cost the time to read the file.
+    with watch.stage("load model", 0.0):
+        network = open_network(settings, warn=warnings.append)
     exposure_paths = _exposure_paths(save_exposures, source)
     for path in filter(None, (output, preview, *exposure_paths)):
         check_output(path, overwrite=overwrite, inputs=(source,))
-    find_deinterlacer(settings.model)  # an unknown name should not cost the time to read the file
-    with watch.stage("read", 0.0):
+    with watch.stage("read", 0.02):
         raw = read_raw(source)
-    result = deinterlace_frame(raw, settings=settings, watch=watch)
+    result = deinterlace_frame(raw, settings=settings, network=network, watch=watch)
     metadata = _with_provenance(raw.metadata, settings, result)
     with watch.stage("develop", 0.6):
         scene = None if mosaic_only else develop_frame(result, raw, settings=settings)
@@ -247,13 +247,17 @@ def deinterlace(
         result.analysis,
         result.repaired,
         _model_name(result.model),
-        result.warnings,
+        tuple(warnings),
         watch.seconds,
     )
 
 
 def deinterlace_frame(
-    raw: RawFrame, *, settings: DeinterlaceSettings | None = None, watch: Stopwatch | None = None
+    raw: RawFrame,
+    *,
+    settings: DeinterlaceSettings | None = None,
+    network: Session | None = None,
+    watch: Stopwatch | None = None,
 ) -> DeinterlacedFrame:
     """Reconstruct a dual-ISO frame that is in memory; `deinterlace` without the files.
 
@@ -261,6 +265,8 @@ def deinterlace_frame(
     ----------
     raw : RawFrame
     settings : DeinterlaceSettings or None
+    network : Session or None
+        What `open_network` gave for the same settings, for many frames; None to open it here.
     watch : Stopwatch or None
 
     Returns
@@ -272,11 +278,13 @@ def deinterlace_frame(
     UnsuitableInputError
         When the frame is not dual-ISO (and not forced).
     ModelError
-        When the model is unknown.
+        When the model is unknown or cannot run.
     """
     settings = settings or DeinterlaceSettings()
     watch = watch or Stopwatch()
-    model = find_deinterlacer(settings.model)
+    if network is None:
+        with watch.stage("load model", 0.0):
+            network = open_network(settings)
     with watch.stage("detect", 0.15):
         analysis = analyse(
             raw,
@@ -298,23 +306,39 @@ def deinterlace_frame(
         frame = normalise(raw, analysis)
     with watch.stage("repair", 0.25):
         frame, repaired = repair_defects(frame) if settings.repair else (frame, 0)
-    if model is None:
-        with watch.stage("reconstruct", 0.3):
-            reconstruction = reconstruct(frame, denoise=settings.denoise)
-        return DeinterlacedFrame(reconstruction, analysis, repaired)
-    warnings: list[str] = []
-    with watch.stage("load model", 0.3):
-        session = Session(model, device=settings.device, warn=warnings.append)
-    with watch.stage("reconstruct", 0.32):
+    with watch.stage("reconstruct", 0.3):
+        if network is None:
+            return DeinterlacedFrame(reconstruct(frame, denoise=settings.denoise), analysis, repaired)
         reconstruction = reconstruct_learned(
             frame,
-            session,
+            network,
             denoise=settings.denoise,
             tile=settings.tile,
             border=settings.border,
             progress=lambda share: watch.goes_on("reconstruct", 0.32 + 0.28 * share),
         )
-    return DeinterlacedFrame(reconstruction, analysis, repaired, model, tuple(warnings))
+    return DeinterlacedFrame(reconstruction, analysis, repaired, network.model)
+
+
+def open_network(settings: DeinterlaceSettings, *, warn: Callable[[str], None] | None = None) -> Session | None:
+    """Return the network that the settings ask for, ready to run; None for the classical method.
+
+    Parameters
+    ----------
+    settings : DeinterlaceSettings
+        Without noise reduction no network is needed, because none leaves the noise.
+    warn : callable or None
+        Called with one line when it runs elsewhere than asked.
+
+    Raises
+    ------
+    ModelError
+        When there is no such model for this task, or it cannot run on the device.
+    """
+    model = find_deinterlacer(settings.model)
+    if model is None or settings.denoise <= 0:
+        return None
+    return Session(model, device=settings.device, warn=warn)
 
 
 def find_deinterlacer(name: str) -> Model | None:
@@ -436,13 +460,18 @@ def _model_name(model: Model | None) -> str:
     return "none" if model is None else f"{model.name} {model.manifest.version}"
 
 
+def _model_hash(model: Model) -> str:
+    """Return the beginnings of the SHA-256 of all graphs."""
+    return " ".join(graph.sha256[:16] for graph in model.manifest.graphs)
+
+
 def _with_provenance(metadata: Metadata, settings: DeinterlaceSettings, result: DeinterlacedFrame) -> Metadata:
     analysis = result.analysis
     done = {
         "program": f"hdrcli {__version__}",
         "command": "deinterlace",
         "model": _model_name(result.model),
-        **({} if result.model is None else {"modelHash": result.model.manifest.graphs[0].sha256[:16]}),
+        **({} if result.model is None else {"modelHash": _model_hash(result.model)}),
         "merge": settings.merge,
         "denoise": f"{settings.denoise:g}",
         "rowPattern": analysis.row_pattern,
