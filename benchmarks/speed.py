@@ -59,6 +59,8 @@ def peers(frame: Path, folder: Path) -> dict[str, list[str]]:
         "hdrcli to DNG": [*hdrcli, "-o", str(folder / "out.dng")],
         "hdrcli to TIFF": [*hdrcli, "-o", str(folder / "out.tif")],
         "hdrcli to JPEG": [*hdrcli, "-o", str(folder / "out.jpg")],
+        "hdrcli --model none to EXR": [*hdrcli, "--model", "none", "-o", str(folder / "out.exr")],
+        "hdrcli --model dualisonet-dsc to EXR": [*hdrcli, "--model", "dualisonet-dsc", "-o", str(folder / "out.exr")],
         "rawpy (LibRaw AHD) to TIFF": [sys.executable, "-c", RAWPY, str(frame), str(folder / "rawpy.tif")],
     }
     if shutil.which("dcraw"):
@@ -90,9 +92,9 @@ def report(measured: dict[str, list[tuple[float, float, float]]]) -> None:
         title: [statistics.median(column) for column in zip(*runs, strict=True)] for title, runs in measured.items()
     }
     first = next(iter(medians.values()))[0]
-    print(f"{'':28s}{'wall s':>8s}{'cpu s':>8s}{'peak MB':>9s}{'ratio':>7s}")
+    print(f"{'':38s}{'wall s':>8s}{'cpu s':>8s}{'peak MB':>9s}{'ratio':>7s}")
     for title, (wall, processor, memory) in medians.items():
-        print(f"{title:28s}{wall:8.2f}{processor:8.2f}{memory:9.0f}{wall / first:7.2f}")
+        print(f"{title:38s}{wall:8.2f}{processor:8.2f}{memory:9.0f}{wall / first:7.2f}")
 
 
 if __name__ == "__main__":

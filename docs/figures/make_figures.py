@@ -31,9 +31,9 @@ def main() -> None:
     raw = read_raw(EXAMPLE)
     result = deinterlace_frame(raw)
     merged = develop_frame(result, raw)
-    untouched = develop_frame(deinterlace_frame(raw, settings=DeinterlaceSettings(denoise=0)), raw)
+    classical = develop_frame(deinterlace_frame(raw, settings=DeinterlaceSettings(model="none")), raw)
     striped = as_if_ordinary(raw)
-    pictures = [striped, low_rows(result.reconstruction.frame, raw), untouched, merged]
+    pictures = [striped, low_rows(result.reconstruction.frame, raw), classical, merged]
     shown = [show(scene) for scene in pictures]
     half = [cv2.resize(picture, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA) for picture in (shown[0], shown[3])]
     save("room-before-after.jpg", np.hstack([half[0][:, :450], half[1][:, 450:]]))
