@@ -107,6 +107,8 @@ def export(checkpoint: Path, folder: Path, settings: ExportSettings, *, overwrit
     if "network" not in facts:
         raise ModelError(f"The checkpoint {str(checkpoint)!r} does not say of which network it is.")
     name = str(facts["network"])
+    form = form_of(name)
+    _check_tiles(form, settings)
     network = build_network(name, facts.get("config"))
     load_weights(network, content["mean"], source=str(checkpoint))
     network.eval().requires_grad_(False)
@@ -116,7 +118,9 @@ def export(checkpoint: Path, folder: Path, settings: ExportSettings, *, overwrit
             work = Path(temporary) / folder.resolve().name
             work.mkdir()
             training = training_facts(content, shards=settings.shards)
-            _write(work, name, network, settings, training)
+            _write(
+                work, form, network, settings, config={"network": name, **network_config(network)}, training=training
+            )
             _keep_metrics(work, folder)
             model = find_model(str(work))
             check_model(model)
@@ -130,6 +134,17 @@ def export(checkpoint: Path, folder: Path, settings: ExportSettings, *, overwrit
             raise
         raise OutputError(f"{str(folder)!r} cannot be written: {error.strerror}.") from error
     return find_model(str(folder))
+
+
+def _check_tiles(form: Form, settings: ExportSettings) -> None:
+    """Refuse tiles without room for one multiple between their borders."""
+    tile, border = settings.tile or form.tile, settings.border or (0, 0)
+    for length, margin, step in zip(tile, border, form.multiple, strict=True):
+        if length < step + 2 * (-(-margin // step) * step):
+            raise UsageError(
+                f"A tile of {tile[0]} x {tile[1]} has no room for borders of {border[0]} x {border[1]} and at least "
+                f"{form.multiple[0]} x {form.multiple[1]} between them."
+            )
 
 
 def sample_planes(height: int, width: int, *, seed: int = _SAMPLE_SEED) -> Tensor:
@@ -231,9 +246,16 @@ def _clean(proto: Any) -> None:
             value.type.tensor_type.shape.dim[axis].dim_param = label
 
 
-def _write(folder: Path, name: str, network: nn.Module, settings: ExportSettings, training: Mapping[str, Any]) -> None:
+def _write(
+    folder: Path,
+    form: Form,
+    network: nn.Module,
+    settings: ExportSettings,
+    *,
+    config: Mapping[str, Any],
+    training: Mapping[str, Any],
+) -> None:
     """Write all files of a model into an empty folder and hold the graphs against the network."""
-    form = form_of(name)
     planes = sample_planes(_CHECK_SIZE, _CHECK_SIZE)
     inputs = form.feed(planes)
     names = [str(tensor["name"]) for tensor in form.inputs]
@@ -258,7 +280,7 @@ def _write(folder: Path, name: str, network: nn.Module, settings: ExportSettings
         "name": folder.name,
         "version": settings.version,
         **_stated(form, network, settings),
-        "config": {"network": name, **network_config(network)},
+        "config": dict(config),
         "graphs": graphs,
         "ir_version": ir_version,
         **_measured(form, network, settings),
@@ -291,8 +313,6 @@ def _stated(form: Form, network: nn.Module, settings: ExportSettings) -> dict[st
 def _measured(form: Form, network: nn.Module, settings: ExportSettings) -> dict[str, Any]:
     tile = settings.tile or form.tile
     exact = reach(network, form.feed, multiple=form.multiple)
-    if any(length < step for length, step in zip(tile, form.multiple, strict=True)):
-        raise UsageError(f"A tile of {tile[0]} x {tile[1]} is smaller than {form.multiple[0]} x {form.multiple[1]}.")
     height, width = (
         -(-(length + 2 * far + 2 * step) // step) * step
         for length, far, step in zip(tile, exact, form.multiple, strict=True)
