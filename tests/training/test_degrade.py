@@ -35,7 +35,7 @@ def ladder() -> FloatArray:
     """Return a scene of flat patches side by side, slightly coloured."""
     levels = np.repeat(np.array(LEVELS, np.float32), PATCH)
     return np.ascontiguousarray(
-        np.broadcast_to(levels[None, :, None] * np.float32([1.1, 1, 0.9]), (HEIGHT, levels.size, 3))
+        np.broadcast_to(levels[None, :, None] * np.array([1.1, 1, 0.9], np.float32), (HEIGHT, levels.size, 3))
     )
 
 

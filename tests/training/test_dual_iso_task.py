@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from hdrcli.training.networks import build_network
 from hdrcli.training.regions import random_region, relighting, stretched, with_lamps
 from hdrcli.training.shards import Picture
 
-SMALL = {"crop": 32, "batch": 2, "region": 64, "regions": 3, "steps_per_chunk": 4}
+SMALL: dict[str, Any] = {"crop": 32, "batch": 2, "region": 64, "regions": 3, "steps_per_chunk": 4}
 CPU = torch.device("cpu")
 
 
@@ -46,8 +47,8 @@ def test_a_batch_follows_from_seed_and_step_alone(pictures: list[Picture], task:
         one, same, different = (t.batch(step) for t in (task, again, other))
         assert all(torch.equal(one[name], same[name]) for name in one)
         assert not torch.equal(one["planes"], different["planes"])
-    for one in (again, other):
-        one.close()
+    again.close()
+    other.close()
 
 
 def test_a_batch_has_planes_truth_and_weights(task: DualIsoTask) -> None:
@@ -177,16 +178,17 @@ def test_own_samples_are_those_of_the_mosaic() -> None:
         ({"denoise": 2.0}, "denoise is between"),
     ],
 )
-def test_options_that_make_no_sense_are_refused(wrong: dict[str, object], message: str) -> None:
+def test_options_that_make_no_sense_are_refused(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        DualIsoOptions(**wrong).check((16, 8))  # type: ignore[arg-type]
+        DualIsoOptions(**wrong).check((16, 8))
 
 
 @pytest.mark.parametrize("augment", [False, True])
 def test_regions_are_linear_light_of_the_size_asked_for(pictures: list[Picture], augment: bool) -> None:
     for i, picture in enumerate(pictures * 5):
         region, brightness = random_region(picture, 48, np.random.default_rng(i), augment=augment)
-        assert (region.shape, region.dtype) == ((48, 48, 3), np.float32)
+        assert region.shape == (48, 48, 3)
+        assert region.dtype == np.float32
         assert region.min() >= 0
         assert brightness > 0
 

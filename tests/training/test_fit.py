@@ -30,7 +30,8 @@ class Line:
 
     def loss(self, network: nn.Module, batch: dict[str, Tensor]) -> Tensor:
         x = batch["x"][:, None]
-        return ((network(x) - 3 * x) ** 2).mean()
+        loss: Tensor = ((network(x) - 3 * x) ** 2).mean()
+        return loss
 
     def validate(self, network: nn.Module) -> dict[str, float]:
         return {"slope": network.state_dict()["weight"].item()}
@@ -66,13 +67,14 @@ def equal(one: Any, other: Any) -> bool:
 def test_an_interrupted_training_ends_with_the_same_bits(tmp_path: Path, pictures: list[Picture]) -> None:
     def run(name: str, *, stop_at_step: int | None = None, resume: bool = False) -> State:
         torch.manual_seed(5)
-        network = build_network("dualiso-unet", TINY).to(memory_format=torch.channels_last)
+        network = build_network("dualiso-unet", TINY)
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         state = State.fresh(network, learning_rate=EXACT.learning_rate)
         if resume:
             state.load(tmp_path / f"{name}.pt")
         task = DualIsoTask(pictures, options=OPTIONS, seed=2, device=torch.device("cpu"))
-        paths = {"checkpoint": tmp_path / f"{name}.pt", "log": tmp_path / f"{name}.jsonl"}
-        fit(state, task, EXACT, **paths, say=lambda line: None, stop_at_step=stop_at_step)
+        checkpoint, log = (tmp_path / f"{name}.{suffix}" for suffix in ("pt", "jsonl"))
+        fit(state, task, EXACT, checkpoint=checkpoint, log=log, say=lambda line: None, stop_at_step=stop_at_step)
         task.close()
         return state
 
@@ -158,7 +160,7 @@ def test_a_new_schedule_begins_with_the_averaged_weights(tmp_path: Path) -> None
 def test_a_loss_that_is_no_number_ends_training_and_spares_the_checkpoint(tmp_path: Path) -> None:
     state = fitted(tmp_path, line_state(), FitSettings(steps=10))
     with torch.no_grad():
-        state.network.weight.fill_(math.nan)  # type: ignore[union-attr,operator]
+        state.network.weight.fill_(math.nan)  # type: ignore[operator]
     with pytest.raises(ModelError, match="loss is nan at step 11"):
         fitted(tmp_path, state, FitSettings(steps=20))
     assert torch.isfinite(read_checkpoint(tmp_path / "x.pt")["network"]["weight"]).all()

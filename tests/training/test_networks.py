@@ -80,7 +80,7 @@ def unet_parameters(features: int, widths: tuple[int, int, int], blocks: tuple[i
 )
 def test_the_unet_has_the_size_that_its_layers_add_up_to(widths: tuple[int, int, int], blocks: tuple[int, ...]) -> None:
     network = build_network("dualiso-unet", {"widths": list(widths), "blocks": list(blocks)})
-    features = network.head.in_channels
+    features = network.head.in_channels  # type: ignore[union-attr]
     assert parameter_count(network) == unet_parameters(features, widths, blocks)  # type: ignore[arg-type]
 
 

@@ -55,7 +55,9 @@ def test_curves_are_drawn_in_panels(tmp_path: Path) -> None:
 @pytest.mark.parametrize("seconds", [[3.0], [0.0, 0.0]])
 def test_short_logs_are_drawn_too(tmp_path: Path, seconds: list[float]) -> None:
     save_plot([read_log(write_log(tmp_path / "a.jsonl", seconds))], tmp_path / "a.png")
-    assert cv2.imread(str(tmp_path / "a.png")).shape[1] == 1000
+    picture = cv2.imread(str(tmp_path / "a.png"))
+    assert picture is not None
+    assert picture.shape[1] == 1000
 
 
 @pytest.mark.parametrize("content", ["hello", "[1]", '{"loss": 1}', '{"seconds": "x", "step": 1, "loss": "y"}'])
