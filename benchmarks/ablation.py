@@ -1,8 +1,8 @@
-"""What each choice in the training of `dualiso-unet` is worth: short trainings of equal length, one choice changed in each.
+"""What each choice in the training of `dualiso-unet` is worth: short trainings of one length, one choice changed in each.
 
     python benchmarks/ablation.py --shards SHARD... [--steps 400]
 
-Every variant starts from the same seed and sees the same number of crops; the figures are those of the held-out training
+Every variant starts from the same seed and sees the same number of crops; figures are those of the held-out training
 scenes that `fit` validates on (never `scenes/val`), at the canonical phase, with the cameras, ratios and exposures of
 training. Short trainings rank choices; they do not say how good the shipped network is.
 """

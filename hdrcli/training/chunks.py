@@ -23,6 +23,9 @@ from hdrcli.training.shards import Picture
 
 # A sample this close to the clip of its class counts as clipped, as `dualiso.detect.normalise` takes it.
 _CLIP_MARGIN = 0.002
+# How far `dualiso.detect.analyse` is off on simulated frames: standard deviations of the logarithms of variances.
+_SHOT_ERROR_STOPS = 0.45
+_READ_ERROR_STOPS = 0.75
 # Beyond the clip of the low exposure there is no truth to learn, only that it is bright.
 _CLIPPED_WEIGHT = 0.1
 
@@ -118,24 +121,24 @@ def classical_planes(frame: DualIsoFrame, *, denoise: float) -> tuple[FloatArray
 
 def _frame(samples: FloatArray, taken: Photograph, rng: np.random.Generator) -> DualIsoFrame:
     """Return the frame with what detection would have measured: the noise and the ratio with their usual errors."""
-    gain = taken.high.factor * taken.high.span / taken.low.span
+    # Data and clip are divided by the same measured ratio, as in `dualiso.detect.normalise`.
+    error = 1 + rng.normal(0, 0.002)
+    shot_error = float(2 ** rng.normal(0.15, _SHOT_ERROR_STOPS))  # one line through both classes gives it
     data = samples.copy()
-    data.reshape(-1, 4, samples.shape[1])[:, :2] *= np.float32(1 + rng.normal(0, 0.002))
+    data.reshape(-1, 4, samples.shape[1])[:, :2] *= np.float32(error)
     return DualIsoFrame(
         data=data,
         cfa="RGGB",
         row_pattern="HHLL",
-        gain=gain,
+        gain=taken.high.factor * taken.high.span / taken.low.span / error,
         clip_low=1 - _CLIP_MARGIN,
-        clip_high=(1 - _CLIP_MARGIN) / taken.high.factor,
-        noise_low=_noise(taken.low, rng),
-        noise_high=_noise(taken.high, rng),
+        clip_high=(1 - _CLIP_MARGIN) / taken.high.factor * error,
+        noise_low=_noise(taken.low, shot_error, rng),
+        noise_high=_noise(taken.high, shot_error, rng),
     )
 
 
-def _noise(rows: RowClass, rng: np.random.Generator) -> NoiseModel:
+def _noise(rows: RowClass, shot_error: float, rng: np.random.Generator) -> NoiseModel:
     """Return the noise of a class in units of the low clip, as wrong as it is measured in practice."""
-    error = np.exp2(rng.normal(0, 0.2, 2))
-    return NoiseModel(
-        rows.noise.shot / rows.factor * float(error[0]), rows.noise.read / rows.factor**2 * float(error[1])
-    )
+    read_error = float(2 ** rng.normal(-0.1, _READ_ERROR_STOPS))
+    return NoiseModel(rows.noise.shot / rows.factor * shot_error, rows.noise.read / rows.factor**2 * read_error)

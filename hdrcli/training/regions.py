@@ -56,13 +56,15 @@ def random_region(picture: Picture, side: int, rng: np.random.Generator, *, augm
 
 def stretched(codes: NDArray[np.generic], rng: np.random.Generator) -> FloatArray:
     """Return display codes (H, W, 3), 0 to 255, in linear light with their contrast widened; lights get above white."""
+    # Drawn before the noise: a part of a picture and the whole get the same from equal generators.
+    contrast, strength = rng.uniform(1.0, 1.5), 2 ** rng.uniform(0, 5)
     # Half a code of noise hides the steps of eight bits, which a network would learn to draw.
     noise = rng.uniform(-0.5, 0.5, codes.shape).astype(np.float32)
     v = np.clip((np.asarray(codes, dtype=np.float32) + noise) / np.float32(255), 0, 1)
     linear = np.where(v <= 0.04045, v / 12.92, ((v + 0.055) / 1.055) ** 2.4)
-    contrasty = linear ** np.float32(rng.uniform(1.0, 1.5))
+    contrasty = linear ** np.float32(contrast)
     lights = np.clip((v.min(axis=2, keepdims=True) - 0.85) / 0.15, 0, 1) ** 2
-    return np.asarray(contrasty * (1 + lights * np.float32(2 ** rng.uniform(0, 5))), dtype=np.float32)
+    return np.asarray(contrasty * (1 + lights * np.float32(strength)), dtype=np.float32)
 
 
 def relighting(side: int, rng: np.random.Generator) -> FloatArray:
