@@ -1,4 +1,4 @@
-"""What each choice in the training of `dualiso-unet` is worth: short trainings of one length, one choice changed in each.
+"""What each choice in the training of `dualiso-unet` is worth: short trainings, one choice changed in each.
 
     python benchmarks/ablation.py --shards SHARD... [--steps 400]
 
