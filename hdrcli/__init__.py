@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from hdrcli.errors import HdrcliError as HdrcliError
     from hdrcli.isp.develop import DevelopSettings as DevelopSettings
-    from hdrcli.recipes.deinterlace import DeinterlaceReport as DeinterlaceReport
     from hdrcli.recipes.deinterlace import DeinterlaceSettings as DeinterlaceSettings
     from hdrcli.recipes.deinterlace import deinterlace as deinterlace
     from hdrcli.recipes.info import FileInfo as FileInfo
     from hdrcli.recipes.info import info as info
+    from hdrcli.recipes.report import DeinterlaceReport as DeinterlaceReport
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "deinterlace": "hdrcli.recipes.deinterlace",
-    "DeinterlaceReport": "hdrcli.recipes.deinterlace",
+    "DeinterlaceReport": "hdrcli.recipes.report",
     "DeinterlaceSettings": "hdrcli.recipes.deinterlace",
     "DevelopSettings": "hdrcli.isp.develop",
     "info": "hdrcli.recipes.info",

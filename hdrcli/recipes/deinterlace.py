@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -26,10 +24,8 @@ from hdrcli.isp.orient import orient
 from hdrcli.isp.whitebalance import multipliers
 from hdrcli.merge.rgb import high_exposure_weight, low_exposure_weight, merge_rgb
 from hdrcli.recipes.outputs import OutputSettings, write_mosaic, write_picture
-from hdrcli.recipes.report import analysis_as_dict, analysis_lines, camera_name, line
-
-Progress = Callable[[str, float], None]
-"""Told the stage that begins and the share of the work done so far; may raise to cancel."""
+from hdrcli.recipes.report import DeinterlaceReport, camera_name
+from hdrcli.recipes.stopwatch import Progress, Stopwatch
 
 
 @dataclass(frozen=True)
@@ -78,70 +74,6 @@ class DeinterlaceSettings(OutputSettings):
     denoise: float = 1.0
     develop: DevelopSettings = field(default_factory=DevelopSettings)
     layers: bool = False
-
-
-@dataclass(frozen=True)
-class DeinterlaceReport:
-    """What was measured and done.
-
-    Attributes
-    ----------
-    source, output : Path
-    camera : str
-        Make and model.
-    size : tuple of 2 int
-        Width and height as the sensor wrote it.
-    metadata : Metadata
-    analysis : DualIsoAnalysis
-    repaired : int
-        Hot and dead samples replaced.
-    model : str
-        Name and version of the network, or "none".
-    warnings : tuple of str
-        What worked otherwise than asked, a line each.
-    seconds : dict of str to float
-        Wall time by stage, in order.
-    """
-
-    source: Path
-    output: Path
-    camera: str
-    size: tuple[int, int]
-    metadata: Metadata
-    analysis: DualIsoAnalysis
-    repaired: int
-    model: str
-    warnings: tuple[str, ...]
-    seconds: dict[str, float]
-
-    def as_dict(self) -> dict[str, object]:
-        """Return the report in terms that JSON knows."""
-        return {
-            "source": str(self.source),
-            "output": str(self.output),
-            "camera": self.camera,
-            "width": self.size[0],
-            "height": self.size[1],
-            "iso_metadata": self.metadata.iso,
-            **analysis_as_dict(self.analysis),
-            "defective_pixels_repaired": self.repaired,
-            "model": self.model,
-            "warnings": list(self.warnings),
-            "seconds": {stage: round(seconds, 3) for stage, seconds in self.seconds.items()},
-        }
-
-    def lines(self) -> list[str]:
-        """Return the report for people, one fact a line, with the time of each stage at the end."""
-        iso = f"ISO {self.metadata.iso:g} in the metadata" if self.metadata.iso else "no ISO in the metadata"
-        total = sum(self.seconds.values())
-        times = ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in self.seconds.items())
-        return [
-            f"{self.source.name}: {self.camera}, {self.size[0]} x {self.size[1]}, {iso}",
-            *analysis_lines(self.analysis),
-            line("Repaired pixels", str(self.repaired)),
-            line("Model", self.model),
-            line("Seconds", f"{times}; total {total:.2f}"),
-        ]
 
 
 @dataclass(frozen=True)
@@ -385,30 +317,6 @@ def develop_frame(
         high_weight=high_exposure_weight(high.image),
     )
     return replace(merged, data=orient(merged.data, orientation))
-
-
-class Stopwatch:
-    """Times the stages of a recipe and reports their beginning."""
-
-    def __init__(self, progress: Progress | None = None) -> None:
-        self.seconds: dict[str, float] = {}
-        self._progress = progress
-
-    @contextmanager
-    def stage(self, name: str, share: float) -> Iterator[None]:
-        """Time the block as stage `name`, which begins when `share` (0 to 1) of the work is done."""
-        if self._progress is not None:
-            self._progress(name, share)
-        begin = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - begin
-
-    def goes_on(self, name: str, share: float) -> None:
-        """Report that stage `name` goes on, and the share of the whole work that is done."""
-        if self._progress is not None:
-            self._progress(name, share)
 
 
 def _balanced(result: DeinterlacedFrame, raw: RawFrame, settings: DeinterlaceSettings) -> DevelopSettings:

@@ -5,10 +5,77 @@ The names are those that users of cr2hdr know: ISO difference, black delta, semi
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
+
 import numpy as np
 
 from hdrcli.dualiso.detect import DualIsoAnalysis
-from hdrcli.images import CameraProfile
+from hdrcli.images import CameraProfile, Metadata
+
+
+@dataclass(frozen=True)
+class DeinterlaceReport:
+    """What was measured and done.
+
+    Attributes
+    ----------
+    source, output : Path
+    camera : str
+        Make and model.
+    size : tuple of 2 int
+        Width and height as the sensor wrote it.
+    metadata : Metadata
+    analysis : DualIsoAnalysis
+    repaired : int
+        Hot and dead samples replaced.
+    model : str
+        Name and version of the network, or "none".
+    warnings : tuple of str
+        What worked otherwise than asked, a line each.
+    seconds : dict of str to float
+        Wall time by stage, in order.
+    """
+
+    source: Path
+    output: Path
+    camera: str
+    size: tuple[int, int]
+    metadata: Metadata
+    analysis: DualIsoAnalysis
+    repaired: int
+    model: str
+    warnings: tuple[str, ...]
+    seconds: dict[str, float]
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the report in terms that JSON knows."""
+        return {
+            "source": str(self.source),
+            "output": str(self.output),
+            "camera": self.camera,
+            "width": self.size[0],
+            "height": self.size[1],
+            "iso_metadata": self.metadata.iso,
+            **analysis_as_dict(self.analysis),
+            "defective_pixels_repaired": self.repaired,
+            "model": self.model,
+            "warnings": list(self.warnings),
+            "seconds": {stage: round(seconds, 3) for stage, seconds in self.seconds.items()},
+        }
+
+    def lines(self) -> list[str]:
+        """Return the report for people, one fact a line, with the time of each stage at the end."""
+        iso = f"ISO {self.metadata.iso:g} in the metadata" if self.metadata.iso else "no ISO in the metadata"
+        total = sum(self.seconds.values())
+        times = ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in self.seconds.items())
+        return [
+            f"{self.source.name}: {self.camera}, {self.size[0]} x {self.size[1]}, {iso}",
+            *analysis_lines(self.analysis),
+            line("Repaired pixels", str(self.repaired)),
+            line("Model", self.model),
+            line("Seconds", f"{times}; total {total:.2f}"),
+        ]
 
 
 def analysis_as_dict(analysis: DualIsoAnalysis) -> dict[str, object]:

@@ -17,7 +17,8 @@ from hdrcli.inference import registry
 from hdrcli.inference.session import Session
 from hdrcli.io.dng import write_dng
 from hdrcli.io.metadata import provenance_of
-from hdrcli.recipes.deinterlace import DeinterlaceSettings, Stopwatch, deinterlace, deinterlace_frame, find_deinterlacer
+from hdrcli.recipes.deinterlace import DeinterlaceSettings, deinterlace, deinterlace_frame, find_deinterlacer
+from hdrcli.recipes.stopwatch import Stopwatch
 from hdrcli.sensor.cameras import find_camera
 from hdrcli.sensor.capture import CaptureSettings, capture
 
