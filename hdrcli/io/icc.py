@@ -50,12 +50,28 @@ def icc_profile(colour_space: str, *, linear: bool) -> bytes:
     """
     if colour_space not in PRIMARIES:
         raise UsageError(f"There is no ICC profile for {colour_space!r}; one of {', '.join(PRIMARIES)} has one.")
-    adaptation = _adaptation_to_d50(_white_xyz(colour_space))
-    colorants = rgb_to_pcs(colour_space)
     name = f"{_NAMES[colour_space]} {'linear' if linear else 'with sRGB curve'} (hdrcli)"
     if (colour_space, linear) == ("srgb-linear", False):
         name = "sRGB (hdrcli)"
-    curve = _parametric(1.0) if linear else _parametric(2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
+    return matrix_profile(colourspaces.PRIMARIES[colour_space], gamma=1.0 if linear else None, name=name)
+
+
+@cache
+def matrix_profile(primaries: colourspaces.Primaries, *, gamma: float | None, name: str) -> bytes:
+    """Return an ICC profile of three primaries and one curve.
+
+    Parameters
+    ----------
+    primaries : Primaries
+    gamma : float or None
+        Exponent from the encoded value to light; None for the sRGB curve.
+    name : str
+        The description that programs show.
+    """
+    adaptation = _adaptation_to_d50(_xyz_of(primaries.white))
+    colorants = adaptation @ _primaries_to_xyz(primaries)
+    srgb = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
+    curve = _parametric(*srgb) if gamma is None else _parametric(gamma)
     tags = {
         b"desc": _text(name),
         b"cprt": _text("No rights reserved"),
@@ -69,18 +85,22 @@ def icc_profile(colour_space: str, *, linear: bool) -> bytes:
 
 def rgb_to_xyz(colour_space: str) -> NDArray[np.float64]:
     """Return the matrix (3, 3) from linear RGB to CIE XYZ in which white has Y = 1, not adapted."""
-    corners = np.array(PRIMARIES[colour_space][:6]).reshape(3, 2)
-    columns = np.array([[x / y, 1.0, (1 - x - y) / y] for x, y in corners]).T
-    return np.asarray(columns * np.linalg.solve(columns, _white_xyz(colour_space)))
+    return _primaries_to_xyz(colourspaces.PRIMARIES[colour_space])
 
 
 def rgb_to_pcs(colour_space: str) -> NDArray[np.float64]:
     """Return the matrix (3, 3) from linear RGB to CIE XYZ adapted to D50, the space in which profiles meet."""
-    return np.asarray(_adaptation_to_d50(_white_xyz(colour_space)) @ rgb_to_xyz(colour_space))
+    white = _xyz_of(colourspaces.PRIMARIES[colour_space].white)
+    return np.asarray(_adaptation_to_d50(white) @ rgb_to_xyz(colour_space))
 
 
-def _white_xyz(colour_space: str) -> NDArray[np.float64]:
-    x, y = PRIMARIES[colour_space][6:]
+def _primaries_to_xyz(primaries: colourspaces.Primaries) -> NDArray[np.float64]:
+    columns = np.stack([_xyz_of(corner) for corner in primaries[:3]], axis=1)
+    return np.asarray(columns * np.linalg.solve(columns, _xyz_of(primaries.white)))
+
+
+def _xyz_of(chromaticity: tuple[float, float]) -> NDArray[np.float64]:
+    x, y = chromaticity
     return np.array([x / y, 1.0, (1 - x - y) / y])
 
 

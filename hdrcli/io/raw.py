@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import math
-import stat
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -23,6 +22,7 @@ from hdrcli.images import BAYER_PATTERNS, MaskedBorders, Metadata, RawFrame
 from hdrcli.io.camera_tags import camera_profile, dng_black, is_dng, raw_groups
 from hdrcli.io.metadata import FileTags, metadata_of, read_tags
 from hdrcli.io.raw_float import is_float_cfa, read_float_dng
+from hdrcli.io.source import file_size
 
 LARGEST_PIXELS = 1_000_000_000
 # The tightest codec in use (Deflate) packs a thousand to one; what claims more was damaged, and would fill memory.
@@ -66,7 +66,7 @@ def read_raw(path: Path) -> RawFrame:
     UnsupportedFileError
         Not a raw file, unknown to LibRaw, or of a sensor that is not 2x2 RGB Bayer.
     """
-    size = _check_file(path)
+    size = file_size(path, wanted="a camera raw file")
     tags = read_tags(path)
     _refuse_pictures(path, tags)
     if tags is not None:
@@ -87,24 +87,6 @@ def read_raw(path: Path) -> RawFrame:
         raise UnreadableFileError(
             f"{path} cannot be decoded; it may be truncated or damaged (LibRaw: {_reason(error)})."
         ) from error
-
-
-def _check_file(path: Path) -> int:
-    """Return the size in bytes of a regular, readable file that is not empty."""
-    try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            kind = "a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file"
-            raise UnreadableFileError(f"{path} is {kind}. Name a camera raw file.")
-        with path.open("rb"):
-            pass
-    except UnreadableFileError:
-        raise
-    except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
-        raise UnreadableFileError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
-    if status.st_size == 0:
-        raise UnreadableFileError(f"{path} is empty.")
-    return status.st_size
 
 
 def _refuse_pictures(path: Path, tags: FileTags | None) -> None:
