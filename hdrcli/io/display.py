@@ -6,7 +6,7 @@ so that a network sees what the camera wrote. `hdrcli.io.profile` makes light of
 
 Rules where a file leaves a choice
     Alpha that is opaque everywhere is dropped; any transparency is refused, for what is behind it is not in the file.
-    Of animations, sequences and pages the first is read, and a note says so.
+    Of animations and pages the first is read, and a note says so; AVIF animations are refused.
     The profile comes first, then code points (those of PQ and HLG before the profile), then EXIF (Adobe RGB); what
     says nothing is sRGB. A damaged profile is as good as none, and a note says so.
     In HEIC and AVIF the container's rotation holds and EXIF's does not; everywhere else EXIF's.

@@ -19,7 +19,7 @@ _TONE_MAP_NOTE = "It carries an HDR rendition that no library here decodes; the 
 
 
 def decode_avif(path: Path, data: bytes) -> Decoded:
-    """Decode an AVIF picture, the first frame of a sequence; 10 and 12 bits are stretched to 16.
+    """Decode an AVIF picture; 10 and 12 bits are stretched to 16.
 
     Parameters
     ----------
@@ -32,12 +32,16 @@ def decode_avif(path: Path, data: bytes) -> Decoded:
     ------
     UnreadableFileError
         Truncated, damaged, or too large.
+    UnsupportedFileError
+        A sequence: imagecodecs 2026.3.6 corrupts memory when it is asked for one frame, and all may be thousands.
     """
+    if data[8:12] == b"avis":
+        raise UnsupportedFileError(f"{path} is an AVIF animation, not a picture. Extract the frame that you want.")
     stated = main_picture(data)
     if stated.width:
         check_size(path, stated.width, stated.height)
     try:
-        samples = imagecodecs.avif_decode(data, index=0)
+        samples = imagecodecs.avif_decode(data)
     except Exception as error:  # AvifError, MemoryError: a damaged file by any name
         raise damaged(path, "an AVIF picture", error) from error
     samples = samples.reshape(*samples.shape[:2], -1)

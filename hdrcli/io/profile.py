@@ -100,22 +100,20 @@ def matrix_encoded(samples: Samples, icc: bytes) -> DisplayImage:
     """
     if not icc or encoding_of(icc, np.iinfo(samples.dtype).max + 1) is not None:
         return DisplayImage(samples, icc)
+    top = np.iinfo(samples.dtype).max
     if channels_of(icc) == "GRAY":
-        target, source, pixels = icc_profile("srgb-linear", linear=False), "gray", samples[..., 0]
-        result_icc = b""
-    else:
-        target, source, pixels = icc_profile("rec2020", linear=False), "rgb", samples
-        result_icc = target
-    converted = imagecodecs.cms_transform(
-        np.ascontiguousarray(pixels),
-        icc,
-        target,
-        colorspace=source,
-        outcolorspace="rgb",
-        outdtype=np.uint16,
-        intent=_RELATIVE_COLORIMETRIC,
-    )
-    return DisplayImage(np.ascontiguousarray(converted), result_icc)
+        ramp = np.linspace(0, 1, top + 1, dtype=np.float32)[None]
+        table = _sixteen_bits(_convert(ramp, icc, icc_profile("srgb-linear", linear=False)))[0]
+        return DisplayImage(table[samples[..., 0]], b"")
+    target = icc_profile("rec2020", linear=False)
+    converted = np.empty(samples.shape, np.uint16)
+
+    def work(first: int, last: int) -> None:
+        band = samples[first:last].astype(np.float32) / np.float32(top)
+        converted[first:last] = _sixteen_bits(_convert(band, icc, target))
+
+    run_in_bands(work, len(samples))
+    return DisplayImage(converted, target)
 
 
 def channels_of(icc: bytes) -> str:
@@ -123,17 +121,10 @@ def channels_of(icc: bytes) -> str:
     if len(icc) < 132 or icc[36:40] != b"acsp" or int.from_bytes(icc[:4], "big") > len(icc):
         return ""
     colours = icc[16:20].decode("latin-1").strip()
-    grey = np.zeros((1, 1), np.uint8)
     if colours in ("RGB", "GRAY"):  # LittleCMS has the last word
+        black = np.zeros((1, 1, 3) if colours == "RGB" else (1, 1), np.float32)
         try:
-            imagecodecs.cms_transform(
-                grey if colours == "GRAY" else np.zeros((1, 1, 3), np.uint8),
-                icc,
-                icc_profile("srgb-linear", linear=True),
-                colorspace=colours.lower(),
-                outcolorspace="rgb",
-                outdtype=np.float32,
-            )
+            _convert(black, icc, icc_profile("srgb-linear", linear=True))
         except Exception:  # imagecodecs raises its own kinds of error, all of which mean a damaged profile
             return ""
     return colours
@@ -189,16 +180,32 @@ def encoding_of(icc: bytes, levels: int) -> Encoding | None:
 
 def _light(encoded: FloatArray, icc: bytes) -> FloatArray:
     """Return linear sRGB, unlimited where the profile is a matrix, of encoded RGB 0..1."""
-    light = imagecodecs.cms_transform(
+    return _convert(encoded, icc, icc_profile("srgb-linear", linear=True))
+
+
+def _convert(encoded: FloatArray, icc: bytes, target: bytes) -> FloatArray:
+    """Return RGB (H, W, 3) of the profile `target`; in floats, for LittleCMS samples the curves of integers coarsely.
+
+    Parameters
+    ----------
+    encoded : ndarray (H, W, 3) or, for grey, (H, W), float32, 0..1
+    icc, target : bytes
+    """
+    converted = imagecodecs.cms_transform(
         encoded,
         icc,
-        icc_profile("srgb-linear", linear=True),
-        colorspace="rgb",
+        target,
+        colorspace="rgb" if encoded.ndim == 3 else "gray",
         outcolorspace="rgb",
         outdtype=np.float32,
         intent=_RELATIVE_COLORIMETRIC,
     )
-    return np.asarray(light, np.float32)
+    return np.asarray(converted, np.float32)
+
+
+def _sixteen_bits(encoded: FloatArray) -> NDArray[np.uint16]:
+    codes: NDArray[np.uint16] = np.rint(np.clip(encoded, 0, 1) * np.float32(65535)).astype(np.uint16)
+    return codes
 
 
 def _known_encoding(image: DisplayImage) -> Encoding:

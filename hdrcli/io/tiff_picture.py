@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ import tifffile
 
 from hdrcli.errors import UnreadableFileError, UnsupportedFileError
 from hdrcli.io.decoded import Decoded, check_size, damaged
+
+# tifffile tells stderr what it thinks of odd tags; messages are hdrcli's to write.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _YCBCR = 0, 1, 2, 3, 6
 _REFUSED = {
@@ -94,11 +98,14 @@ def _samples(page: Any) -> Any:
     data = data.reshape(page.imagelength, page.imagewidth, -1)
     photometric = int(page.photometric)
     if photometric == _PALETTE:
-        return np.ascontiguousarray(np.asarray(page.colormap, np.uint16)[:, data[..., 0]].transpose(1, 2, 0))
+        colours = np.asarray(page.colormap, np.uint16).T
+        if not (colours % 256).any() or not (colours % 257).any():  # 8 bits in either way of writing them as 16
+            colours = (colours >> 8).astype(np.uint8)
+        return colours[data[..., 0]]
     if photometric == _WHITE_IS_ZERO:
         data = np.concatenate([np.iinfo(data.dtype).max - data[..., :1], data[..., 1:]], axis=-1)
-    colours = 1 if photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO) else 3
+    count = 1 if photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO) else 3
     extra = tuple(int(kind) for kind in page.extrasamples or ())
     # 0 is "not specified": Photoshop's saved selections, for one, which hide nothing.
-    alphas = [colours + i for i, kind in enumerate(extra) if kind in (1, 2) and colours + i < data.shape[2]]
-    return np.ascontiguousarray(data[..., [*range(colours), *alphas[:1]]])
+    alphas = [count + i for i, kind in enumerate(extra) if kind in (1, 2) and count + i < data.shape[2]]
+    return np.ascontiguousarray(data[..., [*range(count), *alphas[:1]]])
