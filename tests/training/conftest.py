@@ -10,7 +10,7 @@ import pytest
 
 from hdrcli.training.shards import Picture
 
-_NEEDS_TORCH = ("degrade", "networks", "dual_iso_task", "fit", "structure", "export", "training_command")
+_NEEDS_TORCH = ("degrade", "networks", "two_stage", "dual_iso_task", "fit", "structure", "export", "training_command")
 collect_ignore = [] if find_spec("torch") else [f"test_{name}.py" for name in _NEEDS_TORCH]
 
 
