@@ -22,7 +22,7 @@ CLASSICAL = "none"
 REINHARD_WHITE = 3.0
 """Scene luminance that `inverse_reinhard` gives white, over the luminance of which it makes half of white."""
 
-_WIDTH = 11
+_WIDTH = 17
 
 Method = Callable[[DisplayImage], FloatArray]
 
@@ -113,11 +113,11 @@ def line(row: Row) -> str:
 def table(rows: Sequence[Row]) -> list[str]:
     """Return the lines of the table: the mean and the worst of a method a line."""
     label = max(len(name) for name in rows[0].figures) + 2
-    heads = [*COLUMNS, *(f"worst {column[:5]}" for column in COLUMNS)]
-    lines = [f"{len(rows)} pictures", f"{'':{label}s}" + "".join(f"{head:>{_WIDTH + 1}s}" for head in heads)]
+    heads = [*COLUMNS, *(f"worst {column}" for column in COLUMNS)]
+    lines = [f"{len(rows)} pictures", f"{'':{label}s}" + "".join(f"{head:>{_WIDTH}s}" for head in heads)]
     for name, mean in means(rows).items():
         values = [*mean.values(), *worst(rows)[name].values()]
-        lines.append(f"{name:{label}s}" + "".join(f"{value:{_WIDTH + 1}.2f}" for value in values))
+        lines.append(f"{name:{label}s}" + "".join(f"{value:{_WIDTH}.2f}" for value in values))
     return lines
 
 
