@@ -46,6 +46,10 @@ def test_long_skips_add_the_input_of_the_mirrored_block() -> None:
 def test_the_pair_corrects_the_estimate() -> None:
     pair = DualIsoNetPair()
     mosaic, estimate = torch.rand(2, 1, 1, 16, 16)
+    assert all(torch.equal(exposure, estimate) for exposure in pair(mosaic, estimate)), "before training"
+    with torch.no_grad():
+        for network in (pair.low, pair.high):
+            network.tail.weight.normal_()  # type: ignore[union-attr,operator]
     low, high = pair(mosaic, estimate)
     torch.testing.assert_close(low, estimate + CORRECTION_SCALE * pair.low(mosaic))
     torch.testing.assert_close(high, estimate + CORRECTION_SCALE * pair.high(mosaic))
