@@ -141,3 +141,8 @@ def test_what_cannot_be_built_is_refused() -> None:
         build_network("dualiso-unet", {"widths": [8, 8]})
     with pytest.raises(ModelError, match="skip = A"):
         build_network("dualisonet-dsc", {"skip": "A"})
+
+
+def test_unpacking_two_rows_is_the_pixel_shuffle() -> None:
+    x = torch.rand(2, 12, 5, 3)
+    assert torch.equal(unpack(x, rows=2), torch.nn.functional.pixel_shuffle(x, 2))
