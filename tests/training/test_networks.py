@@ -46,6 +46,10 @@ def test_long_skips_add_the_input_of_the_mirrored_block() -> None:
 def test_the_pair_corrects_the_estimate() -> None:
     pair = DualIsoNetPair()
     mosaic, estimate = torch.rand(2, 1, 1, 16, 16)
+    assert all(torch.equal(exposure, estimate) for exposure in pair(mosaic, estimate)), "before training"
+    with torch.no_grad():
+        for network in (pair.low, pair.high):
+            network.tail.weight.normal_()  # type: ignore[union-attr,operator]
     low, high = pair(mosaic, estimate)
     torch.testing.assert_close(low, estimate + CORRECTION_SCALE * pair.low(mosaic))
     torch.testing.assert_close(high, estimate + CORRECTION_SCALE * pair.high(mosaic))
@@ -137,3 +141,8 @@ def test_what_cannot_be_built_is_refused() -> None:
         build_network("dualiso-unet", {"widths": [8, 8]})
     with pytest.raises(ModelError, match="skip = A"):
         build_network("dualisonet-dsc", {"skip": "A"})
+
+
+def test_unpacking_two_rows_is_the_pixel_shuffle() -> None:
+    x = torch.rand(2, 12, 5, 3)
+    assert torch.equal(unpack(x, rows=2), torch.nn.functional.pixel_shuffle(x, 2))

@@ -85,8 +85,8 @@ class DualIsoUNet(nn.Module):
         full = self.down[0](self.head(_features(planes)))
         half = self.down[1](self.shrink[0](full))
         quarter = self.bottom(self.shrink[1](half))
-        half = self.up[0](half + nn.functional.pixel_shuffle(self.grow[0](quarter), 2))
-        full = self.up[1](full + nn.functional.pixel_shuffle(self.grow[1](half), 2))
+        half = self.up[0](half + unpack(self.grow[0](quarter), rows=2))
+        full = self.up[1](full + unpack(self.grow[1](half), rows=2))
         correction: Tensor = unpack(self.tail(full))
         return planes[:, 1:4] + _CORRECTION_SCALE * correction
 

@@ -49,6 +49,8 @@ class DualIsoNet(nn.Module):
             if isinstance(module, nn.Conv2d):
                 nn.init.xavier_uniform_(module.weight)
                 nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+        # The untrained network leaves the classical estimate as it is, and every step of training counts from there.
+        nn.init.zeros_(self.tail.weight)
 
     def forward(self, mosaic: Tensor) -> Tensor:
         """Return (N, 1, H, W) of a mosaic (N, 1, H, W) at the canonical phase."""
