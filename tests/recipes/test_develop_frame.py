@@ -18,7 +18,9 @@ def test_colours_of_the_reconstruction_are_those_of_the_picture_unless_others_ar
     light = 0.15 + 0.1 * np.sin(x / 9) * np.cos(y / 7)
     scene = np.ascontiguousarray(light[:, :, None] * np.array([1, 0.9, 0.8], np.float32), dtype=np.float32)
     raw = capture(scene, find_camera("5D Mark III"), CaptureSettings(), np.random.default_rng(1)).raw
-    classical = deinterlace_frame(raw, settings=DeinterlaceSettings(force=True, row_pattern="HHLL", gain=16))
+    classical = deinterlace_frame(
+        raw, settings=DeinterlaceSettings(model="none", force=True, row_pattern="HHLL", gain=16)
+    )
     rgb = np.full((64, 96, 3), 0.5, np.float32)
     learned = replace(classical, reconstruction=replace(classical.reconstruction, rgb=rgb))
 
