@@ -91,7 +91,7 @@ class Reconstruction:
         )
 
 
-def reconstruct(frame: DualIsoFrame, *, denoise: float = 1.0) -> Reconstruction:
+def reconstruct(frame: DualIsoFrame, *, denoise: float = 1.0, balance: FloatArray | None = None) -> Reconstruction:
     """Reconstruct the full mosaic of a dual-ISO frame.
 
     Parameters
@@ -99,6 +99,8 @@ def reconstruct(frame: DualIsoFrame, *, denoise: float = 1.0) -> Reconstruction:
     frame : DualIsoFrame
     denoise : float
         Strength of the noise reduction: 1.0 removes what the noise model explains, 0.0 leaves all.
+    balance : ndarray (2, 2), float32, or None
+        `colour_balance` of the frame, where it is known already.
 
     Returns
     -------
@@ -114,7 +116,8 @@ def reconstruct(frame: DualIsoFrame, *, denoise: float = 1.0) -> Reconstruction:
         raise UnsuitableInputError(
             f"A frame of {width} x {height} samples is too small to deinterlace; at least {_SMALLEST} x {_SMALLEST}."
         )
-    balance = colour_balance(frame)
+    if balance is None:
+        balance = colour_balance(frame)
     merged = np.empty_like(frame.data)
     run_in_bands(lambda y0, y1: _reconstruct_band(frame, balance, y0, y1, merged), height, multiple=4)
     image = BayerImage(merged, frame.cfa, frame.noise_high)

@@ -112,7 +112,7 @@ def _run(
 ) -> None:
     """Fill `merged` and, where it is wanted, `rgb` with what the network answers."""
     manifest = session.model.manifest
-    view = _View(frame, reconstruct(frame).merged)
+    view = _View(frame)
     job = kind.job(view, view.turned(merged), None if rgb is None else view.turned(rgb))
 
     def write(rows: slice, columns: slice, *answers: FloatArray) -> None:
@@ -175,11 +175,12 @@ class _View:
     phase: Phase
     constants: FrameConstants
 
-    def __init__(self, frame: DualIsoFrame, classical: BayerImage) -> None:
+    def __init__(self, frame: DualIsoFrame) -> None:
         self.phase = canonical_phase(frame.row_pattern, frame.cfa, frame.data.shape[0])
-        self.constants = frame_constants(frame, colour_balance(frame))
-        self.estimate = classical
-        self.samples, self.classical = self.turned(frame.data), self.turned(classical.data)
+        balance = colour_balance(frame)
+        self.constants = frame_constants(frame, balance)
+        self.estimate = reconstruct(frame, balance=balance).merged
+        self.samples, self.classical = self.turned(frame.data), self.turned(self.estimate.data)
 
     def turned(self, array: FloatArray) -> FloatArray:
         """Return a view of an array (H, W, ...) as the network sees the frame."""

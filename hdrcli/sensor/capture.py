@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from math import ceil
@@ -127,9 +127,14 @@ def scene_to_camera(scene: FloatArray, camera: Camera, neutral: tuple[float, flo
     ndarray (H, W, 3), float32
         White maps to `neutral`; colours outside the camera's gamut are cut at 0, as no sensor counts negative light.
     """
-    matrix = camera.xyz_to_camera @ SRGB_TO_XYZ
-    matrix = np.array(neutral)[:, None] * matrix / matrix.sum(axis=1, keepdims=True)
+    matrix = scene_to_camera_matrix(camera, neutral)
     return np.asarray(np.maximum(scene @ matrix.T.astype(np.float32), np.float32(0)), dtype=np.float32)
+
+
+def scene_to_camera_matrix(camera: Camera, neutral: Sequence[float]) -> NDArray[np.float64]:
+    """Return the matrix (3, 3) from linear sRGB to camera RGB that maps white (1, 1, 1) to `neutral`."""
+    matrix = camera.xyz_to_camera @ SRGB_TO_XYZ
+    return np.asarray(np.array(neutral)[:, None] * matrix / matrix.sum(axis=1, keepdims=True))
 
 
 def capture(scene: FloatArray, camera: Camera, settings: CaptureSettings, rng: np.random.Generator) -> Capture:

@@ -112,8 +112,9 @@ def photograph_regions(
 
 def classical_planes(frame: DualIsoFrame, *, denoise: float) -> tuple[FloatArray, FloatArray]:
     """Return the balance (3,) and the input planes (6, H, W) of a frame at the canonical phase."""
-    constants = frame_constants(frame, colour_balance(frame))
-    merged = reconstruct(frame, denoise=denoise).merged
+    balance = colour_balance(frame)
+    constants = frame_constants(frame, balance)
+    merged = reconstruct(frame, denoise=denoise, balance=balance).merged
     red, green, blue = constants.balance.tolist()
     base = demosaic(merged, gains=(red, green, blue))
     return constants.balance, input_planes(frame.data, base, constants)

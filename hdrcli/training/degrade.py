@@ -17,7 +17,7 @@ from torch import Tensor
 
 from hdrcli.images import NoiseModel
 from hdrcli.sensor.cameras import Camera, cameras
-from hdrcli.sensor.capture import SRGB_TO_XYZ
+from hdrcli.sensor.capture import scene_to_camera_matrix
 
 # Photon counts above this are drawn from the normal limit, as in `sensor.noise`.
 _MANY_ELECTRONS = 1000.0
@@ -80,11 +80,9 @@ def photograph(
     low_span, high_span = (camera.white(value) - camera.black for value in iso)
     factor = iso[1] / iso[0] * low_span / high_span
     shot = camera.noise(iso[0]).shot
-    matrix = camera.xyz_to_camera @ SRGB_TO_XYZ
-    matrix = np.array(neutral)[:, None] * matrix / matrix.sum(axis=1, keepdims=True)
     row_sigma = [row_noise * camera.row_sigma(value) for value in iso]
     return Photograph(
-        matrix * exposure,
+        scene_to_camera_matrix(camera, neutral) * exposure,
         RowClass(1.0, camera.noise(iso[0]), low_span, camera.black, row_sigma[0], black_errors[0]),
         RowClass(
             factor,
@@ -157,14 +155,20 @@ def capture_batch(
     device = scenes.device
     matrices = torch.tensor(np.stack([p.matrix for p in photographs]), dtype=torch.float32, device=device)
     truth = torch.einsum("nij,njhw->nihw", matrices, scenes).clamp_(min=0)
-    samples = truth[:, 1].clone()
-    samples[:, 0::2, 0::2] = truth[:, 0, 0::2, 0::2]
-    samples[:, 1::2, 1::2] = truth[:, 2, 1::2, 1::2]
+    samples = own_samples(truth)[:, 0]
     for first, name in ((0, "high"), (2, "low")):
         classes: list[RowClass] = [getattr(p, name) for p in photographs]
         for row in (first, first + 1):
             samples[:, row::4] = _exposed(samples[:, row::4], classes, generator)
     return samples, truth
+
+
+def own_samples(colours: Tensor) -> Tensor:
+    """Return the samples (N, 1, H, W) that an RGGB mosaic keeps of channels (N, 3, H, W)."""
+    mosaic = colours[:, 1:2].clone()
+    mosaic[..., 0::2, 0::2] = colours[:, 0:1, 0::2, 0::2]
+    mosaic[..., 1::2, 1::2] = colours[:, 2:3, 1::2, 1::2]
+    return mosaic
 
 
 def _exposed(light: Tensor, classes: Sequence[RowClass], generator: torch.Generator) -> Tensor:

@@ -20,6 +20,7 @@ from hdrcli.dualiso.planes import KNEE, PERIOD, SCALE, expand, merge_exposures, 
 from hdrcli.errors import UnsuitableInputError, UsageError
 from hdrcli.images import FloatArray
 from hdrcli.training.chunks import Chunk, photograph_regions
+from hdrcli.training.degrade import own_samples
 from hdrcli.training.metrics import mosaic_psnr, mu_law, psnr
 from hdrcli.training.shards import Picture
 
@@ -269,14 +270,6 @@ def _figures(chunk: Chunk, answers: Sequence[FloatArray]) -> dict[str, float]:
 def _expanded(compressed: Tensor) -> Tensor:
     """Return what `dualiso.planes.expand` does, differentiable."""
     return torch.sinh(compressed / float(SCALE)) * float(KNEE)
-
-
-def own_samples(colours: Tensor) -> Tensor:
-    """Return the samples (N, 1, H, W) that an RGGB mosaic keeps of channels (N, 3, H, W)."""
-    mosaic = colours[:, 1:2].clone()
-    mosaic[..., 0::2, 0::2] = colours[:, 0:1, 0::2, 0::2]
-    mosaic[..., 1::2, 1::2] = colours[:, 2:3, 1::2, 1::2]
-    return mosaic
 
 
 def _place(picture: Picture) -> str:

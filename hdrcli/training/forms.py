@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from hdrcli.dualiso.planes import CHANNELS
 from hdrcli.errors import UsageError
-from hdrcli.training.dual_iso import own_samples
+from hdrcli.training.degrade import own_samples
 from hdrcli.training.networks import dualiso_unet
 from hdrcli.training.networks.dualisonet import one_exposure
 

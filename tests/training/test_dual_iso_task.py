@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from hdrcli.dualiso.planes import compress, expand, own_colours
 from hdrcli.errors import UnsuitableInputError, UsageError
 from hdrcli.training.chunks import photograph_regions
-from hdrcli.training.dual_iso import LOSSES, DualIsoExposuresTask, DualIsoOptions, DualIsoTask, own_samples
+from hdrcli.training.degrade import own_samples
+from hdrcli.training.dual_iso import LOSSES, DualIsoExposuresTask, DualIsoOptions, DualIsoTask
 from hdrcli.training.networks import build_network
 from hdrcli.training.regions import random_region, relighting, stretched, with_lamps
 from hdrcli.training.shards import Picture
