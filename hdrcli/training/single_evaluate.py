@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hdrcli.expand.highlights import expand_highlights
 from hdrcli.images import DisplayImage, FloatArray
 from hdrcli.io.profile import linearise
 from hdrcli.isp.colour import luminance_weights
-from hdrcli.isp.inverse_tonemap import expand_highlights
 from hdrcli.training.single_cases import SingleCase
 from hdrcli.training.single_metrics import COLUMNS, figures
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from hdrcli.expand import highlights
+from hdrcli.expand.highlights import expand_highlights
 from hdrcli.images import FloatArray
-from hdrcli.isp import inverse_tonemap
-from hdrcli.isp.inverse_tonemap import expand_highlights
 
 
 def grey(level: float, size: tuple[int, int] = (256, 384)) -> FloatArray:
@@ -115,7 +115,7 @@ def test_the_estimate_does_not_depend_on_the_resolution() -> None:
 def test_the_rows_worked_on_at_once_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     picture = disc(np.random.default_rng(3).uniform(0, 1, (301, 211, 3)).astype(np.float32), 40)
     whole = expand_highlights(picture)
-    monkeypatch.setattr(inverse_tonemap, "_ROWS", 7)
+    monkeypatch.setattr(highlights, "_ROWS", 7)
     np.testing.assert_allclose(expand_highlights(picture), whole, rtol=1e-4)
 
 

@@ -1,0 +1,1 @@
+"""Light above the clip for one display picture."""
