@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from hdrcli.isp.develop import DevelopSettings as DevelopSettings
     from hdrcli.recipes.deinterlace import DeinterlaceSettings as DeinterlaceSettings
     from hdrcli.recipes.deinterlace import deinterlace as deinterlace
+    from hdrcli.recipes.deinterlace_report import DeinterlaceReport as DeinterlaceReport
     from hdrcli.recipes.info import FileInfo as FileInfo
     from hdrcli.recipes.info import info as info
-    from hdrcli.recipes.report import DeinterlaceReport as DeinterlaceReport
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "deinterlace": "hdrcli.recipes.deinterlace",
-    "DeinterlaceReport": "hdrcli.recipes.report",
+    "DeinterlaceReport": "hdrcli.recipes.deinterlace_report",
     "DeinterlaceSettings": "hdrcli.recipes.deinterlace",
     "DevelopSettings": "hdrcli.isp.develop",
     "info": "hdrcli.recipes.info",

@@ -14,7 +14,7 @@ from hdrcli.dualiso.interpolate import Reconstruction, reconstruct
 from hdrcli.dualiso.learned import reconstruct_learned
 from hdrcli.errors import OutputError, UnsuitableInputError
 from hdrcli.images import BayerImage, Exposure, Metadata, RawFrame, SceneImage
-from hdrcli.inference.registry import Model, default_model, find_model
+from hdrcli.inference.registry import Model
 from hdrcli.inference.session import Session
 from hdrcli.io.output import atomic_output, check_output
 from hdrcli.io.raw import read_raw
@@ -23,24 +23,19 @@ from hdrcli.isp.develop import DevelopSettings, develop
 from hdrcli.isp.orient import orient
 from hdrcli.isp.whitebalance import multipliers
 from hdrcli.merge.rgb import high_exposure_weight, low_exposure_weight, merge_rgb
+from hdrcli.recipes.deinterlace_report import DeinterlaceReport
+from hdrcli.recipes.network import NetworkSettings, model_name, model_provenance, open_network
 from hdrcli.recipes.outputs import OutputSettings, write_mosaic, write_picture
-from hdrcli.recipes.report import DeinterlaceReport, camera_name
+from hdrcli.recipes.report import camera_name
 from hdrcli.recipes.stopwatch import Progress, Stopwatch
 
 
 @dataclass(frozen=True)
-class DeinterlaceSettings(OutputSettings):
-    """Everything that may be chosen, with what every output knows; the defaults suit nearly every file.
+class DeinterlaceSettings(NetworkSettings, OutputSettings):
+    """Everything that may be chosen, with what networks and outputs know; the defaults suit nearly every file.
 
     Attributes
     ----------
-    model : str
-        Name of a shipped network, path of another, "none" for the classical reconstruction, or "auto" for the shipped
-        network that measures best.
-    device : str
-        Where the network runs: "auto", "cpu" or "cuda".
-    tile, border : int or None
-        Side of the network's tiles and their overlap, in samples; None for what its manifest says.
     row_pattern : str or None
         Row classes of the first four rows ("HHLL", "LHHL", "LLHH", "HLLH") instead of the measured ones.
     gain : float or None
@@ -60,10 +55,6 @@ class DeinterlaceSettings(OutputSettings):
         Add the low and the high exposure as EXR layers.
     """
 
-    model: str = "auto"
-    device: str = "auto"
-    tile: int | None = None
-    border: int | None = None
     row_pattern: str | None = None
     gain: float | None = None
     force: bool = False
@@ -145,7 +136,7 @@ def deinterlace(
     warnings: list[str] = []
     # First, because a model or a device that cannot be had should not cost the time to read the file.
     with watch.stage("load model", 0.0):
-        network = open_network(settings, warn=warnings.append)
+        network = open_deinterlacer(settings, warn=warnings.append)
     exposure_paths = _exposure_paths(save_exposures, source)
     for path in filter(None, (output, preview, *exposure_paths)):
         check_output(path, overwrite=overwrite, inputs=(source,))
@@ -178,7 +169,7 @@ def deinterlace(
         raw.metadata,
         result.analysis,
         result.repaired,
-        _model_name(result.model),
+        model_name(result.model),
         tuple(warnings),
         watch.seconds,
     )
@@ -198,7 +189,7 @@ def deinterlace_frame(
     raw : RawFrame
     settings : DeinterlaceSettings or None
     network : Session or None
-        What `open_network` gave for the same settings, for many frames; None to open it here.
+        What `open_deinterlacer` gave for the same settings, for many frames; None to open it here.
     watch : Stopwatch or None
 
     Returns
@@ -216,7 +207,7 @@ def deinterlace_frame(
     watch = watch or Stopwatch()
     if network is None:
         with watch.stage("load model", 0.0):
-            network = open_network(settings)
+            network = open_deinterlacer(settings)
     with watch.stage("detect", 0.15):
         analysis = analyse(
             raw,
@@ -252,38 +243,12 @@ def deinterlace_frame(
     return DeinterlacedFrame(reconstruction, analysis, repaired, network.model)
 
 
-def open_network(settings: DeinterlaceSettings, *, warn: Callable[[str], None] | None = None) -> Session | None:
-    """Return the network that the settings ask for, ready to run; None for the classical method.
+def open_deinterlacer(settings: DeinterlaceSettings, *, warn: Callable[[str], None] | None = None) -> Session | None:
+    """Return the network that the settings ask for, as `hdrcli.recipes.network.open_network` does.
 
-    Parameters
-    ----------
-    settings : DeinterlaceSettings
-        Without noise reduction no network is needed, because none leaves the noise.
-    warn : callable or None
-        Called with one line when it runs elsewhere than asked.
-
-    Raises
-    ------
-    ModelError
-        When there is no such model for this task, or it cannot run on the device.
+    Without noise reduction there is none, because no network leaves the noise.
     """
-    model = find_deinterlacer(settings.model)
-    if model is None or settings.denoise <= 0:
-        return None
-    return Session(model, device=settings.device, warn=warn)
-
-
-def find_deinterlacer(name: str) -> Model | None:
-    """Return the network that `DeinterlaceSettings.model` names; None for the classical method.
-
-    Raises
-    ------
-    ModelError
-        When there is none of that name, or it is for another task.
-    """
-    if name == "none":
-        return None
-    return default_model("deinterlace") if name == "auto" else find_model(name, task="deinterlace")
+    return open_network(settings, task="deinterlace", needed=settings.denoise > 0, warn=warn)
 
 
 def develop_frame(
@@ -364,22 +329,12 @@ def _write_exposures(
             write_mosaic(path, exposure.image, raw.camera, OutputSettings(), metadata=metadata)
 
 
-def _model_name(model: Model | None) -> str:
-    return "none" if model is None else f"{model.name} {model.manifest.version}"
-
-
-def _model_hash(model: Model) -> str:
-    """Return the beginnings of the SHA-256 of all graphs."""
-    return " ".join(graph.sha256[:16] for graph in model.manifest.graphs)
-
-
 def _with_provenance(metadata: Metadata, settings: DeinterlaceSettings, result: DeinterlacedFrame) -> Metadata:
     analysis = result.analysis
     done = {
         "program": f"hdrcli {__version__}",
         "command": "deinterlace",
-        "model": _model_name(result.model),
-        **({} if result.model is None else {"modelHash": _model_hash(result.model)}),
+        **model_provenance(result.model),
         "merge": settings.merge,
         "denoise": f"{settings.denoise:g}",
         "rowPattern": analysis.row_pattern,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,8 @@ import numpy as np
 from hdrcli.dualiso.detect import DualIsoAnalysis, analyse
 from hdrcli.images import Metadata
 from hdrcli.io.raw import read_raw
-from hdrcli.recipes.report import analysis_as_dict, analysis_lines, camera_name, line
+from hdrcli.recipes.deinterlace_report import analysis_as_dict, analysis_lines
+from hdrcli.recipes.report import camera_name, exposure_text, line, metadata_facts
 
 _VERDICTS = {"dual-iso": "dual-ISO", "single": "ordinary raw", "unknown": "undecided"}
 _OF_PAIRS = (
@@ -88,16 +88,11 @@ class FileInfo:
             "command": self.command,
             "advice": self.advice,
             "camera": self.camera,
-            "lens": self.metadata.lens,
-            "captured": self.metadata.captured,
+            **metadata_facts(self.metadata),
             "width": self.width,
             "height": self.height,
             "cfa": self.cfa,
             "orientation": self.metadata.orientation,
-            "exposure_time_s": self.metadata.exposure_time_s,
-            "f_number": self.metadata.f_number,
-            "iso_metadata": self.metadata.iso,
-            "focal_length_mm": self.metadata.focal_length_mm,
             "black_stated": list(self.black_stated),
             "white_stated": self.white_stated,
             **measured,
@@ -114,7 +109,7 @@ class FileInfo:
             line("Camera", ", ".join(part for part in (self.camera, self.metadata.lens) if part)),
             line("Captured", self.metadata.captured or "not stated"),
             line("Size", f"{self.width} x {self.height}, {self.cfa}"),
-            line("Exposure", _exposure(self.metadata)),
+            line("Exposure", exposure_text(self.metadata)),
             line("Stated levels", f"black {_levels(self.black_stated)}, white {self.white_stated:g}"),
         ]
         if a.is_dual_iso:
@@ -158,26 +153,6 @@ def info(path: Path) -> FileInfo:
         metadata=raw.metadata,
         analysis=analyse(raw),
     )
-
-
-def _exposure(metadata: Metadata) -> str:
-    facts = []
-    if metadata.exposure_time_s:
-        facts.append(f"{_seconds(metadata.exposure_time_s)} s")
-    if metadata.f_number:
-        facts.append(f"f/{metadata.f_number:.2g}")
-    if metadata.iso:
-        facts.append(f"ISO {metadata.iso:g}")
-    if metadata.focal_length_mm:
-        facts.append(f"{metadata.focal_length_mm:.3g} mm")
-    return ", ".join(facts) or "not stated"
-
-
-def _seconds(time: float) -> str:
-    """Return an exposure time as photographers write it: 1/60, 0.5, 30."""
-    if time >= 0.3:
-        return f"{time:.3g}"
-    return str(Fraction(1, max(1, round(1 / time))))
 
 
 def _levels(levels: tuple[float, float, float, float]) -> str:

@@ -17,7 +17,8 @@ from hdrcli.inference import registry
 from hdrcli.inference.session import Session
 from hdrcli.io.dng import write_dng
 from hdrcli.io.metadata import provenance_of
-from hdrcli.recipes.deinterlace import DeinterlaceSettings, deinterlace, deinterlace_frame, find_deinterlacer
+from hdrcli.recipes.deinterlace import DeinterlaceSettings, deinterlace, deinterlace_frame
+from hdrcli.recipes.network import find_network
 from hdrcli.recipes.stopwatch import Stopwatch
 from hdrcli.sensor.cameras import find_camera
 from hdrcli.sensor.capture import CaptureSettings, capture
@@ -58,16 +59,16 @@ def test_without_a_choice_the_default_of_the_shipped_models_is_used(
 ) -> None:
     shelf = tmp_path / "shipped"
     monkeypatch.setattr(registry, "_shipped_folder", lambda: shelf)
-    assert find_deinterlacer("auto") is None
+    assert find_network("auto", task="deinterlace") is None
     pair = {"low.onnx": exposure_graph(), "high.onnx": exposure_graph()}
     write_model(shelf / "other", files=pair, name="other", **exposures_facts())
-    assert find_deinterlacer("auto") is None
+    assert find_network("auto", task="deinterlace") is None
     write_model(shelf / "best", files=pair, name="best", default_for="deinterlace", **exposures_facts())
     for name, wanted in (("auto", "best"), ("other", "other")):
         model = deinterlace_frame(raw, settings=replace(SETTINGS, model=name)).model
         assert model is not None
         assert model.name == wanted
-    assert find_deinterlacer("none") is None
+    assert find_network("none", task="deinterlace") is None
 
 
 def test_device_tile_border_and_strength_reach_the_network(

@@ -13,8 +13,8 @@ import hdrcli
 from hdrcli.errors import UnreadableFileError, UnsupportedFileError
 from hdrcli.images import CameraProfile, RawFrame
 from hdrcli.io.dng import write_dng
-from hdrcli.recipes.info import FileInfo, _exposure, info
-from hdrcli.recipes.report import camera_name
+from hdrcli.recipes.info import FileInfo, info
+from hdrcli.recipes.report import camera_name, exposure_text
 from hdrcli.sensor.cameras import find_camera
 from hdrcli.sensor.capture import CaptureSettings, capture
 
@@ -135,7 +135,7 @@ def test_a_camera_is_named_once(make: str, model: str, name: str) -> None:
     ("seconds", "text"), [(1 / 60, "1/60 s"), (0.5, "0.5 s"), (30.0, "30 s"), (1 / 3.2, "0.312 s"), (2e-9, "1/")]
 )
 def test_exposure_times_read_like_those_of_photographers(dual: FileInfo, seconds: float, text: str) -> None:
-    assert _exposure(replace(dual.metadata, exposure_time_s=seconds)).startswith(text)
+    assert exposure_text(replace(dual.metadata, exposure_time_s=seconds)).startswith(text)
 
 
 def test_the_package_offers_info() -> None:
