@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hdrcli.cli import options
-from hdrcli.cli.console import Answer, Screen, failure_object, run_all
-from hdrcli.errors import OutputError, UsageError
-from hdrcli.io.output import output_paths
-from hdrcli.recipes.batch import Job, Outcome, Progress
+from hdrcli.cli.console import Answer, Screen
+from hdrcli.cli.conversion import NETWORK_SETTINGS, conversion_of, output_settings
+from hdrcli.recipes.batch import Progress
 
 if TYPE_CHECKING:
     from hdrcli.recipes.deinterlace import DeinterlaceSettings
@@ -30,6 +28,8 @@ Examples:
 @options.inputs
 @options.output
 @options.formats
+@options.dng_format
+@options.preview
 @click.option("--layers", is_flag=True, help="Add the low and the high exposure to the EXR as layers.")
 @click.option(
     "--save-exposures",
@@ -55,107 +55,41 @@ Examples:
 )
 @click.option("--no-repair", is_flag=True, help="Leave hot and dead pixels; for stars.")
 @options.developing
+@options.colour
 @options.toning
 @options.batch
 @options.reporting
-def command(
-    *,
-    inputs: tuple[Path, ...],
-    output: str | None,
-    overwrite: bool,
-    skip_existing: bool,
-    preview: str | None,
-    save_exposures: Path | None,
-    jobs: int,
-    screen: Screen,
-    **choices: Any,
-) -> int:
+def command(*, save_exposures: Path | None, screen: Screen, **choices: Any) -> int:
     """Turn dual-ISO raw files into clean scene-linear pictures.
 
     The rows of a dual-ISO frame are exposed at two ISO values in turn. Which rows, how far apart, and the levels are
     measured from the pixels. 1.0 in the result is the level at which the low-ISO rows clip.
     """
-    if overwrite and skip_existing:
-        raise UsageError("--overwrite and --skip-existing contradict each other; choose one.")
-    outputs = _outputs_beside(inputs) if output is None else output_paths(inputs, output)
-    previews = _previews(inputs, preview, outputs)
-    for folder in (output, preview):
-        _make_folder(folder)
-    objects: dict[Path, object] = {}
-    work: list[Job[Answer]] = []
-    for source, target, small in zip(inputs, outputs, previews, strict=True):
-        if skip_existing and target.exists():
-            objects[source] = {"source": str(source), "output": str(target), "skipped": True}
-            continue
-        paths = {"preview": small, "save_exposures": save_exposures}
-        work.append(Job(source, partial(_deinterlace, source, target, paths, overwrite, choices)))
-    if objects:
-        screen.note(f"{len(objects)} of {len(inputs)} inputs skipped: their outputs exist.")
-
-    def on_outcome(outcome: Outcome[Answer]) -> None:
-        if outcome.result is None:
-            assert outcome.failure is not None  # an outcome is one or the other
-            objects[outcome.source] = failure_object(outcome.source, outcome.failure)
-            return
-        objects[outcome.source] = outcome.result.facts
-        screen.note(f"{outcome.source} -> {outcome.result.facts['output']}")
-        for warning in outcome.result.warnings:
-            screen.note(f"{outcome.source}: {warning}")
-        for line in outcome.result.lines:
-            screen.note(line, verbosity=1)
-
-    code = run_all(work, workers=jobs, screen=screen, on_outcome=on_outcome)
-    if screen.as_json:
-        screen.data([objects[source] for source in inputs if source in objects])
-    return code
-
-
-def _outputs_beside(inputs: Sequence[Path]) -> list[Path]:
-    """Return the default outputs: each input's name with .exr, in the folder of the input."""
-    by_folder: dict[Path, list[Path]] = {}
-    for source in inputs:
-        by_folder.setdefault(source.parent, []).append(source)
-    outputs: dict[Path, Path] = {}
-    for folder, sources in by_folder.items():
-        outputs.update(zip(sources, output_paths(sources, f"{folder}/"), strict=True))
-    return [outputs[source] for source in inputs]
-
-
-def _make_folder(output: str | None) -> None:
-    """Make the folder of `FOLDER/` where it is missing; what contains it must be there."""
-    if output is None or not output.endswith(("/", os.sep)):
-        return
-    try:
-        Path(output).mkdir(exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"The folder {output!r} cannot be made: {error.strerror}.") from error
-
-
-def _previews(inputs: Sequence[Path], preview: str | None, outputs: Sequence[Path]) -> list[Path] | list[None]:
-    if preview is None:
-        return [None] * len(inputs)
-    paths = output_paths(inputs, preview, default_suffix=".jpg")
-    for path, output in zip(paths, outputs, strict=True):
-        if path.suffix.lower() not in {".jpg", ".jpeg", ".png"}:
-            raise UsageError(f"The preview {str(path)!r} must be a .jpg or .png.")
-        if path == output:
-            raise UsageError(f"{str(path)!r} cannot be the output and its preview; give them different names.")
-    return paths
+    conversion = conversion_of(choices)
+    return conversion.run(partial(_deinterlace, save_exposures, conversion.overwrite, choices), screen)
 
 
 def _deinterlace(
-    source: Path,
-    target: Path,
-    paths: Mapping[str, Path | None],
+    save_exposures: Path | None,
     overwrite: bool,
     choices: Mapping[str, Any],
+    source: Path,
+    target: Path,
+    preview: Path | None,
     progress: Progress,
 ) -> Answer:
     """Run the recipe. Called in a worker, which alone imports what does the work."""
     from hdrcli.recipes.deinterlace import deinterlace
 
-    settings = settings_from(choices)
-    report = deinterlace(source, target, settings=settings, overwrite=overwrite, progress=progress, **paths)
+    report = deinterlace(
+        source,
+        target,
+        settings=settings_from(choices),
+        preview=preview,
+        save_exposures=save_exposures,
+        overwrite=overwrite,
+        progress=progress,
+    )
     return Answer(report.as_dict(), report.lines(), report.warnings)
 
 
@@ -171,17 +105,11 @@ def settings_from(choices: Mapping[str, Any]) -> DeinterlaceSettings:
         colour_space=choices["colour_space"],
         exposure_ev=choices["exposure"],
     )
-    network = ("model", "device", "tile", "border")
-    levels = ("gain", "force", "black_level", "white_level")
-    look = ("merge", "denoise", "tonemap", "key", "white")
+    as_named = ("gain", "force", "black_level", "white_level", "merge", "denoise", "layers", "dng_format")
     return DeinterlaceSettings(
         row_pattern=choices["pattern"],
         repair=not choices["no_repair"],
         develop=develop,
-        bits=int(choices["bits"]),
-        compression=choices["compression"],
-        layers=choices["layers"],
-        linear=choices["linear"],
-        dng_format=choices["dng_format"],
-        **{name: choices[name] for name in (*network, *levels, *look)},
+        **output_settings(choices),
+        **{name: choices[name] for name in (*NETWORK_SETTINGS, *as_named)},
     )

@@ -98,13 +98,17 @@ formats = group(
     _choice("--bits", ("16", "32"), "Of the floats in an EXR.", default="16"),
     _choice("--compression", COMPRESSIONS, "Of an EXR; dwaa is lossy.", default="zip"),
     click.option("--linear", is_flag=True, help="Write .tif as scene-linear floats instead of tone-mapped."),
-    _choice(
-        "--dng-format",
-        DNG_FORMATS,
-        "16-bit integers, which every raw developer opens, or half floats, which hold more range.",
-        default="integer",
-    ),
-    click.option("--preview", metavar="PATH", help="Also write a tone-mapped .jpg or .png: file, FOLDER/ or template."),
+)
+
+dng_format = _choice(
+    "--dng-format",
+    DNG_FORMATS,
+    "16-bit integers, which every raw developer opens, or half floats, which hold more range.",
+    default="integer",
+)
+
+preview = click.option(
+    "--preview", metavar="PATH", help="Also write a tone-mapped .jpg or .png: file, FOLDER/ or template."
 )
 
 device = _choice(
@@ -162,6 +166,9 @@ developing = group(
         help="Noise reduction on the mosaic; 1 as the measured noise says, 0 none.",
     ),
     _choice("--highlights", HIGHLIGHT_METHODS, "What becomes of clipped colours.", default="rebuild"),
+)
+
+colour = group(
     click.option(
         "--colour-space",
         "--color-space",

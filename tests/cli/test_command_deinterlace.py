@@ -34,8 +34,17 @@ class Recipe:
         self.calls: list[Call] = []
         self.errors: dict[str, HdrcliError] = {}
 
-    def __call__(self, source: Path, target: Path, paths: Any, overwrite: bool, choices: Any, _: object) -> Answer:
-        self.calls.append(Call(source, target, paths["preview"], paths["save_exposures"], overwrite, dict(choices)))
+    def __call__(
+        self,
+        save_exposures: Path | None,
+        overwrite: bool,
+        choices: Any,
+        source: Path,
+        target: Path,
+        preview: Path | None,
+        _: object,
+    ) -> Answer:
+        self.calls.append(Call(source, target, preview, save_exposures, overwrite, dict(choices)))
         if source.name in self.errors:
             raise self.errors[source.name]
         facts = {"source": str(source), "output": str(target), "gain": float("inf")}

@@ -170,5 +170,5 @@ def test_handlers_of_a_host_program_are_left_alone(monkeypatch: pytest.MonkeyPat
 
 def test_the_table_of_commands_is_complete() -> None:
     modules = {path.stem for path in Path(main_module.__file__).parent.glob("*.py")}
-    assert set(COMMANDS) == modules - {"__init__", "main", "options", "console"}
+    assert set(COMMANDS) == modules - {"__init__", "main", "options", "console", "conversion"}
     assert all(re.fullmatch(r"hdrcli\.cli\.\w+", module) for module in COMMANDS.values())
