@@ -16,9 +16,9 @@ from hdrcli.dualiso.pairs import MIN_COLUMNS, MIN_ROWS, Pairs, RowBins, bin_rows
 from hdrcli.dualiso.ratio import fit_ratio
 from hdrcli.dualiso.rows import DualIsoFrame
 from hdrcli.errors import UnsuitableInputError, UsageError
-from hdrcli.images import CountArray, FloatArray, MaskArray, NoiseModel, RawFrame
-from hdrcli.isp.linearise import Black, White, measure_black, measure_white
-from hdrcli.kernels import kernel, run_in_bands
+from hdrcli.images import CountArray, MaskArray, NoiseModel, RawFrame
+from hdrcli.isp.linearise import Black, White, above_black, measure_black, measure_white
+from hdrcli.kernels import run_in_bands
 from hdrcli.sensor.estimate import NoiseBlocks, measure_blocks
 from hdrcli.sensor.mosaic import ROW_PATTERNS, high_rows
 
@@ -352,19 +352,11 @@ def normalise(frame: RawFrame, analysis: DualIsoAnalysis) -> DualIsoFrame:
         raise UnsuitableInputError(
             f"{frame.name or 'The frame'} has no rows of two gains: {analysis.reason}. Say which, with --iso LOW/HIGH."
         )
-    height, width = frame.counts.shape
-    high = high_rows(height, analysis.row_pattern)
+    high = high_rows(len(frame.counts), analysis.row_pattern)
     black = analysis.black
     low_range = analysis.white_low - float(np.mean(black.low))
     scale = np.array([(1.0,) * 4, 1 / np.array(analysis.gain_by_position)], dtype=np.float64) / low_range
-    data = np.empty((height, width), dtype=np.float32)
-    rows = np.zeros(height, np.float32) if black.rows is None else black.rows
-    columns = np.zeros(width, np.float32) if black.columns is None else black.columns
-    levels = np.array([black.low, black.high], dtype=np.float32)
-    steps = scale.astype(np.float32)
-    run_in_bands(
-        lambda first, last: _scale(frame.counts, high, first, last, levels, steps, rows, columns, data), height
-    )
+    data = above_black(frame, black, high=high, scale=scale)
     remove_offsets(data, high, (analysis.noise_low, analysis.noise_high))
     clip_high = (analysis.white_high - float(np.mean(black.high))) / (analysis.gain * low_range)
     return DualIsoFrame(
@@ -377,22 +369,3 @@ def normalise(frame: RawFrame, analysis: DualIsoAnalysis) -> DualIsoFrame:
         noise_low=analysis.noise_low,
         noise_high=analysis.noise_high,
     )
-
-
-@kernel
-def _scale(
-    counts: CountArray,
-    high: MaskArray,
-    first: int,
-    last: int,
-    levels: FloatArray,
-    steps: FloatArray,
-    rows: FloatArray,
-    columns: FloatArray,
-    data: FloatArray,
-) -> None:
-    for y in range(first, last):
-        kind = 1 if high[y] else 0
-        for x in range(counts.shape[1]):
-            position = 2 * (y % 2) + x % 2
-            data[y, x] = (counts[y, x] - levels[kind, position] - rows[y] - columns[x]) * steps[kind, position]

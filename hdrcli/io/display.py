@@ -161,6 +161,17 @@ def display_kind(path: Path) -> str:
     return is_heif(head)
 
 
+def is_camera_raw(path: Path) -> bool:
+    """Tell a camera raw file from a picture, where both are TIFF by their first bytes.
+
+    Raises
+    ------
+    UnreadableFileError
+        When the file cannot be opened.
+    """
+    return display_kind(path) == "TIFF" and _is_raw(read_tags(path))
+
+
 def _decode(path: Path, data: bytes, kind: str, tags: FileTags | None) -> Decoded:
     try:
         if kind == "TIFF":

@@ -7,6 +7,7 @@ outside of the target have negative components. Other profiles (tables, greys) a
 
 from __future__ import annotations
 
+import io
 import struct
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,6 +16,7 @@ import cv2
 import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
+from PIL import ImageCms
 
 from hdrcli.images import DisplayImage, FloatArray, SceneImage
 from hdrcli.io.code_points import CodePoints, Samples
@@ -63,20 +65,40 @@ def linearise(image: DisplayImage, *, colour_space: str = "srgb-linear") -> Scen
     light = np.empty(image.data.shape, np.float32)
 
     def work(first: int, last: int) -> None:
-        band = np.empty((last - first, *image.data.shape[1:]), np.float32)
-        for channel, curve in enumerate(encoding.curves):
-            band[..., channel] = curve[image.data[first:last, :, channel]]
-        light[first:last] = cv2.transform(band, matrix)
+        light[first:last] = cv2.transform(_by_curves(image.data[first:last], encoding), matrix)
 
     run_in_bands(work, len(light))
     return SceneImage(light, colour_space)
 
 
+def own_light(image: DisplayImage) -> FloatArray:
+    """Return a display picture as linear light in its own primaries, in which its channels clip.
+
+    Parameters
+    ----------
+    image : DisplayImage
+        With a profile of three curves and a matrix, as `matrix_encoded` gives it.
+
+    Returns
+    -------
+    ndarray (H, W, 3), float32
+        0 to 1.0 = white of the picture. `primaries_matrix` brings it to a colour space.
+    """
+    encoding = _known_encoding(image)
+    light = np.empty(image.data.shape, np.float32)
+
+    def work(first: int, last: int) -> None:
+        light[first:last] = _by_curves(image.data[first:last], encoding)
+
+    run_in_bands(work, len(light))
+    return light
+
+
 def primaries_matrix(image: DisplayImage, *, colour_space: str = "srgb-linear") -> NDArray[np.float64]:
     """Return the matrix (3, 3) from the linear RGB of a picture's own primaries to that of a colour space.
 
-    For whoever finds the light by other means than the profile's curves: a network takes `image.data` as the camera
-    wrote it, and its linear result is brought from the picture's primaries to the space by this.
+    For light that is worked on before it is converted, as `own_light` gives it, and for whoever finds it by other means
+    than the profile's curves: a network takes `image.data` as the camera wrote it.
     """
     encoding = _known_encoding(matrix_encoded(image.data[:1, :1], image.icc))
     return np.asarray(space_to_space("srgb-linear", colour_space) @ encoding.to_srgb)
@@ -128,6 +150,17 @@ def channels_of(icc: bytes) -> str:
         except Exception:  # imagecodecs raises its own kinds of error, all of which mean a damaged profile
             return ""
     return colours
+
+
+def profile_name(icc: bytes) -> str:
+    """Return what a profile calls itself, for reports; "sRGB" where there is none."""
+    if not icc:
+        return "sRGB"
+    try:
+        name = ImageCms.ImageCmsProfile(io.BytesIO(icc)).profile.profile_description
+    except OSError:  # what Pillow makes of a damaged profile
+        name = None
+    return " ".join((name or "").split()) or "a profile without a name"
 
 
 def code_points_of(icc: bytes) -> CodePoints | None:
@@ -201,6 +234,14 @@ def _convert(encoded: FloatArray, icc: bytes, target: bytes) -> FloatArray:
         intent=_RELATIVE_COLORIMETRIC,
     )
     return np.asarray(converted, np.float32)
+
+
+def _by_curves(samples: Samples, encoding: Encoding) -> FloatArray:
+    """Return light (h, w, 3) in the primaries of the picture."""
+    light = np.empty(samples.shape, np.float32)
+    for channel, curve in enumerate(encoding.curves):
+        light[..., channel] = curve[samples[..., channel]]
+    return light
 
 
 def _sixteen_bits(encoded: FloatArray) -> NDArray[np.uint16]:

@@ -1,4 +1,4 @@
-"""Black level of a raw frame, measured: metadata is the prior, the masked borders decide.
+"""Black level of a raw frame, measured (metadata is the prior, the masked borders decide), and counts above it.
 
 Black is measured per CFA position and row class; it is where deep shadows stand or fall. Beside the level, rows and
 columns may share offsets that the borders see too; they are kept only where they demonstrably carry over to the
@@ -13,11 +13,12 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from hdrcli.images import CountArray, FloatArray, MaskArray, RawFrame
+from hdrcli.images import BayerImage, CountArray, FloatArray, MaskArray, RawFrame
 from hdrcli.isp.saturation import White, measure_white
+from hdrcli.kernels import kernel, run_in_bands
 from hdrcli.sensor.mosaic import high_rows
 
-__all__ = ["Black", "White", "measure_black", "measure_white"]
+__all__ = ["Black", "White", "above_black", "linear", "measure_black", "measure_white"]
 
 Levels = tuple[float, float, float, float]
 Number = TypeVar("Number", np.float32, np.float64)
@@ -92,6 +93,74 @@ def measure_black(frame: RawFrame, *, row_pattern: str | None = None) -> Black:
     if top is not None:
         columns = _carried_over(top.offsets(), frame.counts.T, np.zeros(width, dtype=bool), period=2)
     return Black(level.low, level.high, columns, rows, "masked borders")
+
+
+def linear(frame: RawFrame, black: Black, white: float) -> BayerImage:
+    """Return an ordinary frame, one exposure, as linear light.
+
+    Parameters
+    ----------
+    frame : RawFrame
+    black : Black
+        Its level of the low rows is that of all rows.
+    white : float
+        Counts at which samples clip.
+
+    Returns
+    -------
+    BayerImage
+        Black 0, 1.0 = clip; noise below black is kept.
+    """
+    high = np.zeros(len(frame.counts), dtype=bool)
+    scale = np.full((2, 4), 1 / (white - float(np.mean(black.low))))
+    return BayerImage(above_black(frame, black, high=high, scale=scale), frame.cfa)
+
+
+def above_black(frame: RawFrame, black: Black, *, high: MaskArray, scale: NDArray[np.float64]) -> FloatArray:
+    """Return counts above black, by row class, CFA position, row and column, times a scale.
+
+    Parameters
+    ----------
+    frame : RawFrame
+    black : Black
+    high : ndarray (H,), bool
+        Which rows are high.
+    scale : ndarray (2, 4)
+        For low and for high rows, by position in the cell.
+
+    Returns
+    -------
+    ndarray (H, W), float32
+    """
+    height, width = frame.counts.shape
+    data = np.empty((height, width), dtype=np.float32)
+    rows = np.zeros(height, np.float32) if black.rows is None else black.rows
+    columns = np.zeros(width, np.float32) if black.columns is None else black.columns
+    levels = np.array([black.low, black.high], dtype=np.float32)
+    steps = scale.astype(np.float32)
+    run_in_bands(
+        lambda first, last: _scale(frame.counts, high, first, last, levels, steps, rows, columns, data), height
+    )
+    return data
+
+
+@kernel
+def _scale(
+    counts: CountArray,
+    high: MaskArray,
+    first: int,
+    last: int,
+    levels: FloatArray,
+    steps: FloatArray,
+    rows: FloatArray,
+    columns: FloatArray,
+    data: FloatArray,
+) -> None:
+    for y in range(first, last):
+        kind = 1 if high[y] else 0
+        for x in range(counts.shape[1]):
+            position = 2 * (y % 2) + x % 2
+            data[y, x] = (counts[y, x] - levels[kind, position] - rows[y] - columns[x]) * steps[kind, position]
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from hdrcli.io.gainmap import (
     iso_gain_map,
 )
 from hdrcli.io.icc import icc_profile
-from hdrcli.io.profile import linearise, matrix_encoded, primaries_matrix
+from hdrcli.io.profile import linearise, matrix_encoded, own_light, primaries_matrix, profile_name
 from hdrcli.isp.colour import space_to_space
 
 LIBULTRAHDR_RTOL = 0.02  # of two decoders of the base's JPEG, one of which rounds to half floats
@@ -334,6 +334,25 @@ def test_light_is_what_littlecms_makes_of_every_colour(dtype: type, space: str) 
     np.testing.assert_allclose(
         primaries_matrix(DisplayImage(codes, profile)), space_to_space(space, "srgb-linear"), atol=2e-4
     )
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_light_in_own_primaries_is_of_each_channel_alone_and_the_matrix_completes_it(dtype: type) -> None:
+    top = np.iinfo(dtype).max
+    codes = np.random.default_rng(2).integers(0, top + 1, (16, 16, 3)).astype(dtype)
+    image = DisplayImage(codes, icc_profile("display-p3", linear=False))
+    light = own_light(image)
+    x = codes / top
+    np.testing.assert_allclose(light, np.where(x <= 0.04045, x / 12.92, ((x + 0.055) / 1.055) ** 2.4), atol=1e-4)
+    for space in ("srgb-linear", "acescg"):
+        expected = linearise(image, colour_space=space).data
+        np.testing.assert_allclose(light @ primaries_matrix(image, colour_space=space).T, expected, atol=1e-5)
+
+
+def test_profiles_are_called_by_their_names() -> None:
+    assert profile_name(b"") == "sRGB"
+    assert profile_name(icc_profile("display-p3", linear=False)) == "Display P3 with sRGB curve (hdrcli)"
+    assert profile_name(b"damaged") == "a profile without a name"
 
 
 def test_neutral_stays_neutral() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from hdrcli.images import MaskedBorders, RawFrame
 from hdrcli.io.raw import read_raw
-from hdrcli.isp.linearise import measure_black, measure_white
+from hdrcli.isp.linearise import Black, linear, measure_black, measure_white
 from hdrcli.sensor.cameras import find_camera
 from hdrcli.sensor.capture import CaptureSettings, capture
 from hdrcli.sensor.mosaic import ROW_PATTERNS, high_rows
@@ -239,6 +239,18 @@ def test_gaps_in_the_histogram_are_no_plateau() -> None:
     table = np.rint((np.arange(256) / 255) ** 2 * 15000)
     frame = RawFrame(counts(table[level]), "RGGB", (0.0,) * 4, 15000.0)
     assert measure_white(frame).low in (15000.0, table[230])
+
+
+def test_light_is_counts_above_black_over_the_range_by_position_row_and_column() -> None:
+    black = Black((100.0, 110.0, 120.0, 130.0), (0.0,) * 4, np.array([1, 2], np.float32), np.float32([3, 5]), "given")
+    light = np.array([[0.5, 0.25], [1.0, -0.001]])
+    above = light * (1115 - 115)
+    values = above + np.reshape(black.low, (2, 2)) + black.rows[:, None] + black.columns[None]
+    frame = RawFrame(counts(values), "RGGB", black.low, 1023.0)
+    image = linear(frame, black, 1115.0)
+    assert image.cfa == "RGGB"
+    assert image.data.dtype == np.float32
+    np.testing.assert_allclose(image.data, light, atol=1e-6)
 
 
 def test_real_files_have_the_levels_that_their_histograms_show(shared_data: Path) -> None:
