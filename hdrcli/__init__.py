@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from hdrcli.recipes.deinterlace_report import DeinterlaceReport as DeinterlaceReport
     from hdrcli.recipes.info import FileInfo as FileInfo
     from hdrcli.recipes.info import info as info
+    from hdrcli.recipes.single import SingleSettings as SingleSettings
+    from hdrcli.recipes.single import single as single
+    from hdrcli.recipes.single import single_image as single_image
+    from hdrcli.recipes.single_report import SingleReport as SingleReport
 
 __version__ = "0.1.0"
 
@@ -28,6 +32,10 @@ _HOMES = {
     "DevelopSettings": "hdrcli.isp.develop",
     "info": "hdrcli.recipes.info",
     "FileInfo": "hdrcli.recipes.info",
+    "single": "hdrcli.recipes.single",
+    "single_image": "hdrcli.recipes.single",
+    "SingleReport": "hdrcli.recipes.single_report",
+    "SingleSettings": "hdrcli.recipes.single",
     "HdrcliError": "hdrcli.errors",
 }
 

@@ -26,7 +26,8 @@ def command_of(name: str) -> click.Command:
 
 
 def words_of(command: click.Command) -> set[str]:
-    return {word for parameter in command.params if isinstance(parameter, click.Option) for word in parameter.opts}
+    options = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
+    return {word for option in options for word in (*option.opts, *option.secondary_opts)}
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -20,6 +20,7 @@ from hdrcli.errors import HdrcliError, UsageError
 
 COMMANDS = {
     "deinterlace": "hdrcli.cli.deinterlace",
+    "single": "hdrcli.cli.single",
     "info": "hdrcli.cli.info",
     "models": "hdrcli.cli.models",
 }
@@ -54,8 +55,8 @@ class LazyGroup(click.Group):
 
 EXAMPLES = """\b
 Examples:
-  hdrcli info *.CR2
   hdrcli deinterlace IMG_1234.CR2 -o IMG_1234.exr
+  hdrcli single IMG_1234.jpg -o IMG_1234.exr
 """
 
 

@@ -80,7 +80,7 @@ def test_an_option_of_several_commands_is_the_same_everywhere() -> None:
     ("words", "message"),
     [
         (["deinterlce", "x.cr2"], "hdrcli: no such command 'deinterlce'; did you mean 'deinterlace'. See"),
-        (["frobnicate"], "hdrcli: no such command 'frobnicate'; the commands are deinterlace, info, models. See"),
+        (["frobnicate"], "no such command 'frobnicate'; the commands are deinterlace, single, info, models. See"),
         (["info"], "hdrcli: Missing argument 'INPUT...'. See 'hdrcli info --help'."),
         (["info", "--nosuch", "x"], "hdrcli: No such option"),
         (["deinterlace", "--iso", "100", "x"], "hdrcli: Invalid value for '--iso': '100' is not LOW/HIGH"),
