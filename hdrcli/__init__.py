@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from hdrcli.recipes.deinterlace_report import DeinterlaceReport as DeinterlaceReport
     from hdrcli.recipes.info import FileInfo as FileInfo
     from hdrcli.recipes.info import info as info
+    from hdrcli.recipes.picture_info import PictureInfo as PictureInfo
     from hdrcli.recipes.single import SingleSettings as SingleSettings
     from hdrcli.recipes.single import single as single
     from hdrcli.recipes.single import single_image as single_image
@@ -32,6 +33,7 @@ _HOMES = {
     "DevelopSettings": "hdrcli.isp.develop",
     "info": "hdrcli.recipes.info",
     "FileInfo": "hdrcli.recipes.info",
+    "PictureInfo": "hdrcli.recipes.picture_info",
     "single": "hdrcli.recipes.single",
     "single_image": "hdrcli.recipes.single",
     "SingleReport": "hdrcli.recipes.single_report",

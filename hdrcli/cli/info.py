@@ -23,10 +23,11 @@ Examples:
 @options.batch
 @options.reporting
 def command(*, inputs: tuple[Path, ...], jobs: int, screen: Screen) -> int:
-    """Say what raw files are and which command fits.
+    """Say what raw files and pictures are and which command fits.
 
-    Camera, size, levels and exposure as read; whether the frame is dual-ISO, which rows, how far apart, and what is
-    gained, as measured from the pixels. The answer goes to standard output.
+    Of a raw file camera, size, levels and exposure as read; whether the frame is dual-ISO, which rows, how far apart,
+    and what is gained, as measured from the pixels. Of a picture its colour profile, what clips, and whether it
+    carries HDR. The answer goes to standard output.
 
     Exit code 3 (or 1 among several files): the file cannot be used.
     """

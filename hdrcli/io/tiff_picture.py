@@ -31,7 +31,7 @@ _REDUCED = 1  # bit of NewSubfileType
 
 
 def decode_tiff(path: Path, data: bytes) -> Decoded:
-    """Decode the first page of a TIFF file that is not a reduced copy of another.
+    """Decode the first page of a TIFF file that is not a reduced copy of another, such as a thumbnail.
 
     Parameters
     ----------
@@ -49,7 +49,8 @@ def decode_tiff(path: Path, data: bytes) -> Decoded:
     """
     try:
         with tifffile.TiffFile(io.BytesIO(data)) as tif:
-            pages = [page for page in tif.pages if not int(getattr(page, "subfiletype", 0)) & _REDUCED]
+            # Scanners put the picture below its thumbnail (sub-directories), others beside it.
+            pages = _in_full(tif.pages) or [sub for page in tif.pages for sub in _in_full(page.pages or ())]
             page: Any = pages[0] if pages else tif.pages[0]
             check_size(path, page.imagewidth, page.imagelength)
             _refuse_others(path, page)
@@ -62,6 +63,10 @@ def decode_tiff(path: Path, data: bytes) -> Decoded:
         raise damaged(path, "a TIFF picture", error) from error
     notes = (f"It holds {len(pages)} pages, of which the first is read.",) if len(pages) > 1 else ()
     return Decoded(samples, bytes(icc), notes=notes)
+
+
+def _in_full(pages: Any) -> list[Any]:
+    return [page for page in pages if not int(getattr(page, "subfiletype", 0)) & _REDUCED]
 
 
 def _refuse_others(path: Path, page: Any) -> None:

@@ -1,4 +1,4 @@
-"""What a raw file is: read it, analyse it, say which command fits."""
+"""What a file is: read it, analyse it, say which command fits."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from hdrcli.dualiso.detect import DualIsoAnalysis, analyse
 from hdrcli.images import Metadata
 from hdrcli.io.raw import read_raw
 from hdrcli.recipes.deinterlace_report import analysis_as_dict, analysis_lines
+from hdrcli.recipes.picture import is_display_picture
+from hdrcli.recipes.picture_info import PictureInfo, picture_info
 from hdrcli.recipes.report import camera_name, exposure_text, line, metadata_facts
 
 _VERDICTS = {"dual-iso": "dual-ISO", "single": "ordinary raw", "unknown": "undecided"}
@@ -65,8 +67,8 @@ class FileInfo:
 
     @property
     def command(self) -> str | None:
-        """The subcommand that suits the file; None where it needs none of hdrcli's."""
-        return "deinterlace" if self.analysis.is_dual_iso else None
+        """The subcommand that suits the file; None where that cannot be told."""
+        return {"dual-iso": "deinterlace", "single": "single"}.get(self.analysis.verdict)
 
     @property
     def advice(self) -> str:
@@ -74,7 +76,7 @@ class FileInfo:
         if self.analysis.is_dual_iso:
             return f"hdrcli deinterlace {self.source}"
         if self.analysis.verdict == "single":
-            return "not dual-ISO; open it in any raw developer"
+            return f"hdrcli single {self.source} (or any raw developer: it is not dual-ISO)"
         return "if you know that it is dual-ISO: hdrcli deinterlace --force --pattern HHLL --iso 100/1600"
 
     def as_dict(self) -> dict[str, object]:
@@ -123,23 +125,26 @@ class FileInfo:
         return [*facts, line("Next", self.advice)]
 
 
-def info(path: Path) -> FileInfo:
-    """Return what a raw file is and what was measured of it.
+def info(path: Path) -> FileInfo | PictureInfo:
+    """Return what a file is and what was measured of it.
 
     Parameters
     ----------
     path : Path
-        Any raw file.
+        Any raw file or display picture; the content decides.
 
     Returns
     -------
-    FileInfo
+    FileInfo or PictureInfo
+        Of a raw file, or of a display picture.
 
     Raises
     ------
     UnreadableFileError, UnsupportedFileError
         When the file cannot be used, with the reason.
     """
+    if is_display_picture(path):
+        return picture_info(path)
     raw = read_raw(path)
     height, width = raw.counts.shape
     return FileInfo(

@@ -11,6 +11,7 @@ from hdrcli.images import DisplayImage, Metadata, RawFrame, SceneImage
 from hdrcli.io.display import display_kind, is_camera_raw, read_display
 from hdrcli.io.icc import icc_profile
 from hdrcli.io.raw import read_raw
+from hdrcli.io.source import file_size
 from hdrcli.isp.develop import DevelopSettings, develop
 from hdrcli.isp.linearise import linear
 from hdrcli.isp.tonemap import encode_display
@@ -100,8 +101,9 @@ def is_display_picture(path: Path) -> bool:
     Raises
     ------
     UnreadableFileError
-        When the file cannot be opened.
+        When it is no file, is empty, or cannot be opened.
     """
+    file_size(path, wanted="a picture or a camera raw file")
     return bool(display_kind(path)) and not is_camera_raw(path)
 
 

@@ -203,6 +203,16 @@ def test_a_reduced_copy_in_a_tiff_is_passed_over(tmp_path: Path) -> None:
     assert file.notes == ()
 
 
+def test_a_picture_below_its_thumbnail_in_a_tiff_is_found(tmp_path: Path) -> None:
+    with tifffile.TiffWriter(tmp_path / "a.nef") as tif:
+        tif.write(SMALL[::2, ::2], photometric="rgb", subfiletype=1, subifds=1)
+        tif.write(SMALL, photometric="rgb", subfiletype=0)
+    file = read_display(tmp_path / "a.nef")
+    assert file.image is not None
+    np.testing.assert_array_equal(file.image.data, SMALL)
+    assert file.notes == ()
+
+
 def test_metadata_come_along(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x010F], exif[0x0110] = "Maker", "Model 1"

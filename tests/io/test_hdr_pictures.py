@@ -11,6 +11,7 @@ from types import ModuleType
 import imagecodecs
 import numpy as np
 import pytest
+from display_files import hdr_avif, ultra_hdr
 from PIL import Image
 
 from hdrcli.errors import UnsupportedFileError
@@ -43,15 +44,6 @@ def colour_science() -> ModuleType:
         import colour
 
         return colour
-
-
-def ultra_hdr(gamut: int) -> tuple[bytes, np.ndarray]:
-    """Return an Ultra HDR JPEG by libultrahdr and the light that it was made from."""
-    light = np.linspace(0, 8, 96, dtype=np.float32)[None, :, None] * np.ones((64, 1, 3), np.float32)
-    light[..., 1] *= np.linspace(0.5, 1, 64)[:, None]
-    light[..., 2] *= 0.7
-    rgba = np.concatenate([light, np.ones((64, 96, 1), np.float32)], 2).astype(np.float16)
-    return bytes(imagecodecs.ultrahdr_encode(rgba, gamut=gamut)), light
 
 
 def multi_picture(base: np.ndarray, gain: np.ndarray, *, xmp: str) -> bytes:
@@ -228,9 +220,7 @@ def test_a_pq_or_hlg_avif_is_light_already(tmp_path: Path, transfer: int, name: 
     codes = np.zeros((32, 32, 3), np.uint16)
     codes[:16] = 1023
     path = tmp_path / "a.avif"
-    path.write_bytes(
-        imagecodecs.avif_encode(codes, level=100, bitspersample=10, primaries=9, transfer=transfer, matrix=9)
-    )
+    path.write_bytes(hdr_avif(codes, transfer=transfer))
     file = read_display(path)
     assert (file.image, file.hdr) == (None, name)
     assert file.scene is not None

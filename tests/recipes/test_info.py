@@ -61,10 +61,10 @@ def test_facts_of_the_file_are_reported(dual: FileInfo) -> None:
     assert facts["white_stated"] == photograph((100, 800)).white
 
 
-def test_an_ordinary_frame_needs_no_command_and_has_no_pattern(ordinary: FileInfo) -> None:
+def test_an_ordinary_frame_is_sent_to_single_and_has_no_pattern(ordinary: FileInfo) -> None:
     assert ordinary.verdict == "ordinary raw"
-    assert ordinary.command is None
-    assert ordinary.advice == "not dual-ISO; open it in any raw developer"
+    assert ordinary.command == "single"
+    assert ordinary.advice == f"hdrcli single {ordinary.source} (or any raw developer: it is not dual-ISO)"
     facts = ordinary.as_dict()
     assert facts["row_pattern"] is facts["iso_ratio"] is facts["black_delta"] is None
     assert facts["black_low"] is not None
@@ -113,8 +113,10 @@ def test_real_files_are_ordinary_or_refused(shared_data: Path) -> None:
                 verdicts[path.name] = info(path).verdict
             except UnsupportedFileError:
                 verdicts[path.name] = "refused"
+    # The scan is RGB: a picture, in whatever file.
+    assert verdicts.pop("nikon_coolscan_rgb.nef") == "display picture"
     assert set(verdicts.values()) == {"ordinary raw", "refused"}, verdicts
-    assert verdicts["nikon_coolscan_rgb.nef"] == verdicts["canon_6d_lossy_linear.dng"] == "refused"
+    assert verdicts["canon_6d_lossy_linear.dng"] == "refused"
 
 
 @pytest.mark.parametrize(
