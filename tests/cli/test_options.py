@@ -7,37 +7,50 @@ from typing import Any
 import click
 import pytest
 
-from hdrcli.cli import options
-from hdrcli.cli.deinterlace import command, settings_from
+from hdrcli.cli import deinterlace, options, single
 from hdrcli.inference import session
 from hdrcli.io import exr
 from hdrcli.isp import colour, develop, highlights
 from hdrcli.recipes.deinterlace import DeinterlaceSettings
+from hdrcli.recipes.single import SingleSettings
 from hdrcli.sensor.mosaic import ROW_PATTERNS
 
+NETWORK = "--model other --device cpu --tile 256 --border 8 "
+OUTPUT = "--tonemap reinhard-local --key 0.2 --white 3 --bits 32 --compression piz --linear "
+COLOUR = "--colour-space acescg --exposure 1.5 "
 
-def choices(*words: str) -> dict[str, Any]:
-    """Return what the command gets from its options for `words`."""
-    values: dict[str, Any] = command.make_context("deinterlace", [*words, "x.dng"]).params
+
+def choices(*words: str, command: click.Command = deinterlace.command) -> dict[str, Any]:
+    """Return what a command gets from its options for `words`."""
+    values: dict[str, Any] = command.make_context(command.name, [*words, "x.dng"]).params
     return values
 
 
+def unchanged(changed: object, usual: object) -> list[str]:
+    """Return the names of what is equal in two settings."""
+    return [name for name in vars(usual) if getattr(changed, name) == getattr(usual, name)]
+
+
 def test_without_options_the_settings_are_those_of_the_library() -> None:
-    assert settings_from(choices()) == DeinterlaceSettings()
+    assert deinterlace.settings_from(choices()) == DeinterlaceSettings()
+    assert single.settings_from(choices(command=single.command)) == SingleSettings()
 
 
-def test_every_setting_has_an_option_that_changes_it() -> None:
+def test_every_setting_of_deinterlace_has_an_option_that_changes_it() -> None:
     words = (
-        "--model other --pattern LHHL --iso 100/800 --force --black-level 100 --white-level 9000 --merge rgb "
-        "--no-repair --denoise 0.5 --tonemap reinhard-local --key 0.2 --white 3 --bits 32 --compression piz "
-        "--layers --linear --dng-format half --white-balance 2,1,1.5 --demosaic bilinear --highlights off "
-        "--colour-space acescg --exposure 1.5 --device cpu --tile 256 --border 8"
+        "--pattern LHHL --iso 100/800 --force --black-level 100 --white-level 9000 --merge rgb --no-repair "
+        "--denoise 0.5 --layers --dng-format half --white-balance 2,1,1.5 --demosaic bilinear --highlights off "
     )
-    changed, usual = settings_from(choices(*words.split())), DeinterlaceSettings()
-    same = [name for name in vars(usual) if getattr(changed, name) == getattr(usual, name)]
-    same += [name for name in vars(usual.develop) if getattr(changed.develop, name) == getattr(usual.develop, name)]
-    assert same == []
+    words += NETWORK + OUTPUT + COLOUR
+    changed, usual = deinterlace.settings_from(choices(*words.split())), DeinterlaceSettings()
+    assert unchanged(changed, usual) == unchanged(changed.develop, usual.develop) == []
     assert changed.gain == 8.0
+
+
+def test_every_setting_of_single_has_an_option_that_changes_it() -> None:
+    words = "--no-blend --no-embedded-hdr " + NETWORK + OUTPUT + COLOUR
+    changed = single.settings_from(choices(*words.split(), command=single.command))
+    assert unchanged(changed, SingleSettings()) == ["dng_format"]  # a display picture has no mosaic
 
 
 @pytest.mark.parametrize(
