@@ -19,7 +19,7 @@ Work = Callable[[Path, Path, Path | None, Progress], Answer]
 
 # Options that are settings of the recipes by the same name.
 NETWORK_SETTINGS = ("model", "device", "tile", "border")
-_OUTPUT_SETTINGS = ("compression", "linear", "tonemap", "key", "white")
+_OUTPUT_SETTINGS = ("compression", "linear", "tonemap", "key", "white", "peak")
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,7 @@ output = group(
         "--output",
         metavar="OUTPUT",
         help="File, FOLDER/, or template such as {stem}-hdr.tif; the suffix chooses the format: .exr .tif .dng .jpg "
-        ".png. Default: the input's name with .exr, beside it.",
+        ".png .avif. Default: the input's name with .exr, beside it.",
     ),
     click.option("--overwrite", is_flag=True, help="Replace outputs that exist; an input is never written to."),
     click.option("--skip-existing", is_flag=True, help="Leave out inputs whose output exists."),
@@ -189,13 +189,21 @@ toning = group(
         "--key",
         type=Number(min=0, min_open=True),
         metavar="GREY",
-        help="Brightness of the tone-mapped picture: where its mean goes, 0.18 for a usual scene. Default: measured.",
+        help="Brightness of tone-mapped and HDR display pictures: where the mean goes, 0.18 for a usual scene. "
+        "Default: measured.",
     ),
     click.option(
         "--white",
         type=Number(min=0, min_open=True),
         metavar="LEVEL",
         help="Level that becomes white in the tone-mapped picture. Default: measured.",
+    ),
+    click.option(
+        "--peak",
+        type=Number(min=203, max=10000),
+        metavar="NITS",
+        help="Peak of an HDR display in cd/m2 (white is 203): makes .jpg an HDR picture, with a gain map. .avif is HDR "
+        "always, for 1000 by default.",
     ),
 )
 

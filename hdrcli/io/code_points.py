@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from hdrcli.colourspaces import D65, PRIMARIES, Primaries
 from hdrcli.errors import UnsupportedFileError
-from hdrcli.images import SceneImage
+from hdrcli.images import FloatArray, SceneImage
 from hdrcli.io.icc import icc_profile, matrix_profile, rgb_to_xyz
 from hdrcli.kernels import run_in_bands
 
@@ -22,6 +22,13 @@ Samples = NDArray[np.uint8] | NDArray[np.uint16]
 
 REFERENCE_WHITE = 203.0
 """Luminance in cd/m2 of a scene value of 1.0 in pictures that are decoded from PQ, HLG or a gain map."""
+
+PQ_PEAK = 10000.0
+"""Luminance in cd/m2 that the largest value of PQ stands for."""
+
+# SMPTE ST 2084 in the standard's letters.
+_M1, _M2 = 2610 / 16384, 2523 / 4096 * 128
+_C1, _C2, _C3 = 3424 / 4096, 2413 / 4096 * 32, 2392 / 4096 * 32
 
 _HLG_PEAK = 1000.0  # cd/m2 of the reference display, for which the system gamma is 1.2
 
@@ -114,10 +121,15 @@ def decode_hdr(samples: Samples, points: CodePoints) -> SceneImage:
 
 def pq_to_light(encoded: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return light (1.0 = 203 cd/m2) of PQ values 0..1: the EOTF of SMPTE ST 2084."""
-    m1, m2 = 2610 / 16384, 2523 / 4096 * 128
-    c1, c2, c3 = 3424 / 4096, 2413 / 4096 * 32, 2392 / 4096 * 32
-    root = np.asarray(encoded) ** (1 / m2)
-    return np.asarray(10000 / REFERENCE_WHITE * (np.maximum(root - c1, 0) / (c2 - c3 * root)) ** (1 / m1))
+    root = np.asarray(encoded) ** (1 / _M2)
+    return np.asarray(PQ_PEAK / REFERENCE_WHITE * (np.maximum(root - _C1, 0) / (_C2 - _C3 * root)) ** (1 / _M1))
+
+
+def light_to_pq(light: FloatArray) -> FloatArray:
+    """Return PQ values 0..1 of light (float32, 1.0 = 203 cd/m2, 0 or more): the inverse EOTF of SMPTE ST 2084."""
+    power = cv2.pow(light * np.float32(REFERENCE_WHITE / PQ_PEAK), _M1).reshape(light.shape)
+    ratio = (np.float32(_C1) + np.float32(_C2) * power) / (1 + np.float32(_C3) * power)
+    return np.asarray(cv2.pow(ratio, _M2).reshape(light.shape), dtype=np.float32)
 
 
 def _hlg_to_scene(encoded: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -65,12 +65,12 @@ def main_picture(data: bytes) -> MainPicture:
 
 
 def _main_picture(data: bytes) -> MainPicture:
-    meta = dict(_boxes(_box(data, b"meta")[4:]))
+    meta = dict(boxes(box(data, b"meta")[4:]))
     main = _item_number(meta[b"pitm"]) if b"pitm" in meta else 1
     picture = MainPicture(has_gain_map=b"tmap" in _item_types(meta.get(b"iinf", b"")))
-    properties = list(_boxes(_box(meta.get(b"iprp", b""), b"ipco")))
+    properties = list(boxes(box(meta.get(b"iprp", b""), b"ipco")))
     turns, mirror = 0, None
-    for index in _properties_of(_box(meta.get(b"iprp", b""), b"ipma"), main):
+    for index in _properties_of(box(meta.get(b"iprp", b""), b"ipma"), main):
         kind, body = properties[index - 1] if 1 <= index <= len(properties) else (b"", b"")
         if kind == b"ispe":
             width, height = struct.unpack_from(">4xII", body)
@@ -91,7 +91,7 @@ def _main_picture(data: bytes) -> MainPicture:
     return replace(picture, orientation=orientation)
 
 
-def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+def boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Yield type and content of the boxes that follow each other."""
     start = 0
     while start + 8 <= len(data):
@@ -108,8 +108,9 @@ def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         start += size
 
 
-def _box(data: bytes, wanted: bytes) -> bytes:
-    return next((body for kind, body in _boxes(data) if kind == wanted), b"")
+def box(data: bytes, wanted: bytes) -> bytes:
+    """Return the content of the first box of a type; empty where there is none."""
+    return next((body for kind, body in boxes(data) if kind == wanted), b"")
 
 
 def _item_number(body: bytes) -> int:
@@ -120,7 +121,7 @@ def _item_number(body: bytes) -> int:
 def _item_types(body: bytes) -> set[bytes]:
     if not body:
         return set()
-    entries = _boxes(body[8 if body[0] else 6 :])
+    entries = boxes(body[8 if body[0] else 6 :])
     return {entry[10 if entry[0] > 2 else 8 :][:4] for kind, entry in entries if kind == b"infe" and entry[0] >= 2}
 
 

@@ -22,6 +22,7 @@ import exiv2
 from hdrcli import __version__
 from hdrcli.errors import OutputError, UnreadableFileError
 from hdrcli.images import Metadata
+from hdrcli.io.jpeg_segments import APP1, EXIF_NAME, XMP_NAME, head_segments
 
 # Exiv2 prints what it thinks of a file to stderr, which belongs to the messages of hdrcli.
 exiv2.LogMsg.setLevel(exiv2.LogMsg.Level.mute)
@@ -208,6 +209,30 @@ def write_metadata(path: Path, metadata: Metadata, *, orientation: int = 1) -> N
                 file.truncate()
     except (exiv2.Exiv2Error, ValueError, OSError) as error:
         raise OutputError(f"Metadata cannot be written into {path}: {error}.") from error
+
+
+def encode_metadata(metadata: Metadata, *, orientation: int = 1) -> tuple[bytes, bytes]:
+    """Return what `write_metadata` writes as EXIF (a TIFF structure) and XMP (a packet, empty without provenance).
+
+    For containers that Exiv2 does not write, and for those that it would break.
+
+    Raises
+    ------
+    OutputError
+        When Exiv2 cannot encode it.
+    """
+    try:
+        image = exiv2.ImageFactory.create(exiv2.ImageType.jpeg)  # in memory; a picture of one pixel
+        image.readMetadata()
+        _fill(image, metadata, orientation)
+        image.writeMetadata()
+        content = image.io()
+        content.open()
+        bodies = [body for marker, body, _ in head_segments(bytes(content.mmap())) if marker == APP1]
+    except (exiv2.Exiv2Error, ValueError, OSError) as error:
+        raise OutputError(f"Metadata cannot be encoded: {error}.") from error
+    exif, xmp = (b"".join(body[len(n) :] for body in bodies if body.startswith(n)) for n in (EXIF_NAME, XMP_NAME))
+    return exif, xmp
 
 
 def _fill(image: Any, metadata: Metadata, orientation: int) -> None:

@@ -21,7 +21,7 @@ from typing import NoReturn
 
 from hdrcli.errors import HdrcliError, OutputError, UsageError
 
-OUTPUT_SUFFIXES = (".exr", ".tif", ".tiff", ".dng", ".jpg", ".jpeg", ".png")
+OUTPUT_SUFFIXES = (".exr", ".tif", ".tiff", ".dng", ".jpg", ".jpeg", ".png", ".avif")
 TEMPORARY_PREFIX = ".hdrcli-"
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from hdrcli.errors import UsageError
 from hdrcli.images import DisplayImage, Metadata
 from hdrcli.io.icc import icc_profile
+from hdrcli.io.jpeg_segments import APP2, insert_segments, segment
 from hdrcli.io.metadata import write_metadata
 
 
@@ -39,21 +40,31 @@ def write_display(path: Path, image: DisplayImage, *, metadata: Metadata, qualit
         When writing fails.
     """
     suffix = path.suffix.lower()
-    profile = image.icc or icc_profile("srgb-linear", linear=False)
     if suffix in (".jpg", ".jpeg"):
-        if not 1 <= quality <= 100:
-            raise UsageError(f"JPEG quality is 1 to 100; not {quality}.")
-        jpeg = bytes(imagecodecs.jpeg8_encode(eight_bit(image), level=quality, subsampling="444"))
-        encoded = _with_jpeg_profile(jpeg, profile)
+        encoded = encode_jpeg(image, quality=quality)
     elif suffix == ".png":
         # Paeth and run lengths: a third of the time of zlib's default for photographs, and smaller files.
         filtering, strategy = imagecodecs.PNG.FILTER.PAETH, imagecodecs.PNG.STRATEGY.RLE
         png = bytes(imagecodecs.png_encode(np.ascontiguousarray(image.data), filter=filtering, strategy=strategy))
-        encoded = _with_png_profile(png, profile)
+        encoded = _with_png_profile(png, _profile(image))
     else:
         raise UsageError(f"{str(path)!r} names neither JPEG (.jpg, .jpeg) nor PNG (.png).")
     path.write_bytes(encoded)
     write_metadata(path, metadata)
+
+
+def encode_jpeg(image: DisplayImage, *, quality: int = 92) -> bytes:
+    """Return a picture as a JPEG file with its profile; the colours are not subsampled.
+
+    Raises
+    ------
+    UsageError
+        When the quality is not 1 to 100.
+    """
+    if not 1 <= quality <= 100:
+        raise UsageError(f"JPEG quality is 1 to 100; not {quality}.")
+    jpeg = bytes(imagecodecs.jpeg8_encode(eight_bit(image), level=quality, subsampling="444"))
+    return _with_jpeg_profile(jpeg, _profile(image))
 
 
 def eight_bit(image: DisplayImage) -> NDArray[np.uint8]:
@@ -64,17 +75,21 @@ def eight_bit(image: DisplayImage) -> NDArray[np.uint8]:
     return np.asarray(cv2.convertScaleAbs(image.data, alpha=1 / 257), dtype=np.uint8)
 
 
+def _profile(image: DisplayImage) -> bytes:
+    return image.icc or icc_profile("srgb-linear", linear=False)
+
+
 def _with_jpeg_profile(jpeg: bytes, profile: bytes) -> bytes:
     """Put the profile in APP2 segments behind JFIF's APP0 (ICC.1:2010, Annex B.4)."""
     room = 65535 - 2 - 14
     pieces = [profile[start : start + room] for start in range(0, len(profile), room)]
-    segments = b"".join(
-        b"\xff\xe2" + struct.pack(">H", 16 + len(piece)) + b"ICC_PROFILE\0" + bytes((number, len(pieces))) + piece
-        for number, piece in enumerate(pieces, start=1)
+    return insert_segments(
+        jpeg,
+        *(
+            segment(APP2, b"ICC_PROFILE\0" + bytes((number, len(pieces))) + piece)
+            for number, piece in enumerate(pieces, start=1)
+        ),
     )
-    has_jfif = jpeg[2:4] == b"\xff\xe0"
-    start = 4 + int.from_bytes(jpeg[4:6], "big") if has_jfif else 2
-    return jpeg[:start] + segments + jpeg[start:]
 
 
 def _with_png_profile(png: bytes, profile: bytes) -> bytes:

@@ -32,6 +32,8 @@ from hdrcli.io.gainmap import (
 from hdrcli.io.icc import matrix_profile
 
 _SRGB_CHROMATICITIES = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
+_MP_ENTRIES = 0xB002
+_MOST_PICTURES = 64  # of a file, that are looked at
 _NOT_RGB = {"CMYK": "CMYK or YCCK", "LAB": "CIELAB", "HSV": "HSV", "F": "floating point", "I": "32-bit integer"}
 
 
@@ -74,7 +76,7 @@ def decode_web(path: Path, data: bytes, kind: str, *, maker_headroom: float | No
             samples, points = _samples(image), None
         has_map, gain_map, note = False, None, ""
         if kind == "JPEG":
-            has_map, gain_map, note = _jpeg_gain_map(path, data, image, maker_headroom)
+            has_map, gain_map, note = _jpeg_gain_map(path, data, maker_headroom)
         if note:
             notes = (note,)
         elif frames > 1 and not has_map:
@@ -158,11 +160,9 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         start += 12 + size
 
 
-def _jpeg_gain_map(
-    path: Path, data: bytes, image: Image.Image, maker_headroom: float | None
-) -> tuple[bool, GainMap | None, str]:
+def _jpeg_gain_map(path: Path, data: bytes, maker_headroom: float | None) -> tuple[bool, GainMap | None, str]:
     """Return whether there is a gain map behind the picture, the map if it can be read, else why it cannot."""
-    for part in _further_jpegs(data, getattr(image, "mpinfo", None)):
+    for part in _further_jpegs(data):
         try:
             with _opened(path, part, "JPEG") as second:
                 check_size(path, *second.size)
@@ -192,13 +192,26 @@ def _jpeg_gain_map(
     return False, None, ""
 
 
-def _further_jpegs(data: bytes, index: dict[int, Any] | None) -> Iterator[bytes]:
-    """Yield the JPEG files behind the first one, as the index of the Multi-Picture Format (CIPA DC-007) lists them."""
-    header = re.search(rb"\xff\xe2..MPF\0", data[: 1 << 20], re.DOTALL)
-    if not index or header is None:
+def _further_jpegs(data: bytes) -> Iterator[bytes]:
+    """Yield the JPEG files behind the first one, as the index of the Multi-Picture Format (CIPA DC-007) lists them.
+
+    Pillow keeps the index to itself where XMP speaks of a gain map.
+    """
+    marked = re.search(rb"\xff\xe2..MPF\0(II\*\0|MM\0\*)", data[: 1 << 20], re.DOTALL)
+    if marked is None:
         return
-    for entry in index.get(0xB002, [])[1:]:
-        start = header.end() + entry["DataOffset"]
-        part = data[start : start + entry["Size"]]
+    header = marked.start(1)
+    order = "<" if marked[1].startswith(b"II") else ">"
+    try:
+        directory = header + struct.unpack_from(f"{order}I", data, header + 4)[0]
+        (fields,) = struct.unpack_from(f"{order}H", data, directory)
+        stated = [struct.unpack_from(f"{order}HHII", data, directory + 2 + 12 * field) for field in range(fields)]
+        size, at = next(((size, at) for tag, _, size, at in stated if tag == _MP_ENTRIES), (0, 0))
+        numbers = range(1, min(size // 16, _MOST_PICTURES))
+        entries = [struct.unpack_from(f"{order}4xII4x", data, header + at + 16 * number) for number in numbers]
+    except struct.error:
+        return
+    for length, start in entries:
+        part = data[header + start : header + start + length]
         if part.startswith(b"\xff\xd8\xff"):
             yield part

@@ -71,7 +71,15 @@ def expose(scene: SceneImage, *, key: float | None = None, white: float | None =
     Exposure
         From a million pixels on a regular grid where there are more; pixels at or below 0 do not count. A black
         scene is left as it is.
+
+    Raises
+    ------
+    UsageError
+        When key or white is not positive.
     """
+    for name, value in (("key", key), ("white point", white)):
+        if value is not None and not value > 0:
+            raise UsageError(f"A {name} of {value} is not positive.")
     step = max(1, math.isqrt(scene.data.shape[0] * scene.data.shape[1] // _PIXELS_LOOKED_AT))
     some = scene.data[::step, ::step] @ luminance_weights(scene.colour_space).astype(np.float32)
     some = some[np.isfinite(some) & (some > 0)].astype(np.float64)
@@ -106,7 +114,7 @@ def reinhard_global(scene: SceneImage, *, key: float | None = None, white: float
     UsageError
         When key or white is not positive.
     """
-    exposure = _checked(scene, key, white)
+    exposure = expose(scene, key=key, white=white)
     weights = luminance_weights(scene.colour_space).astype(np.float32)
     shown = np.empty_like(scene.data)
 
@@ -141,7 +149,7 @@ def reinhard_local(scene: SceneImage, *, key: float | None = None, white: float 
     UsageError
         When key or white is not positive.
     """
-    exposure = _checked(scene, key, white)
+    exposure = expose(scene, key=key, white=white)
     weights = luminance_weights(scene.colour_space).astype(np.float32)
     scaled = np.empty(scene.data.shape[:2], dtype=np.float32)
 
@@ -193,13 +201,6 @@ def encode_display(linear: FloatArray, *, bits: int = 8, icc: bytes = b"") -> Di
     if linear.size:
         run_in_bands(band, linear.shape[0])
     return DisplayImage(encoded, icc)
-
-
-def _checked(scene: SceneImage, key: float | None, white: float | None) -> Exposure:
-    for name, value in (("key", key), ("white point", white)):
-        if value is not None and not value > 0:
-            raise UsageError(f"A {name} of {value} is not positive.")
-    return expose(scene, key=key, white=white)
 
 
 def _scaled_luminance(rgb: FloatArray, weights: FloatArray, exposure: Exposure) -> FloatArray:

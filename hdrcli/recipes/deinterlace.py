@@ -25,7 +25,7 @@ from hdrcli.isp.whitebalance import multipliers
 from hdrcli.merge.rgb import high_exposure_weight, low_exposure_weight, merge_rgb
 from hdrcli.recipes.deinterlace_report import DeinterlaceReport
 from hdrcli.recipes.network import NetworkSettings, model_name, model_provenance, open_network
-from hdrcli.recipes.outputs import OutputSettings, write_mosaic, write_picture
+from hdrcli.recipes.outputs import OutputSettings, write_mosaic, write_picture, write_preview
 from hdrcli.recipes.report import camera_name
 from hdrcli.recipes.stopwatch import Progress, Stopwatch
 
@@ -105,7 +105,8 @@ def deinterlace(
     source : Path
         Any raw file of a 2x2 RGB Bayer sensor.
     output : Path
-        The suffix chooses the format: .exr (scene-linear), .tif, .dng (mosaic), .jpg or .png (tone-mapped).
+        The suffix chooses the format: .exr (scene-linear), .tif, .dng (mosaic), .jpg or .png (tone-mapped),
+        .avif (for HDR displays).
     settings : DeinterlaceSettings or None
     preview : Path or None
         A tone-mapped .jpg or .png besides.
@@ -146,6 +147,7 @@ def deinterlace(
     metadata = _with_provenance(raw.metadata, settings, result)
     with watch.stage("develop", 0.6):
         scene = None if mosaic_only else develop_frame(result, raw, settings=settings)
+    rendering = None
     # Opened only now: a decoder that crashes must not leave a temporary file behind.
     with atomic_output(output, overwrite=overwrite, inputs=(source,)) as target:
         with watch.stage("write", 0.8):
@@ -153,10 +155,10 @@ def deinterlace(
                 write_mosaic(target, result.reconstruction.merged, raw.camera, settings, metadata=metadata)
             else:
                 layers = _layers(result, raw, settings) if settings.layers else None
-                write_picture(target, scene, settings, metadata=metadata, layers=layers)
+                rendering = write_picture(target, scene, settings, metadata=metadata, layers=layers)
         if preview is not None and scene is not None:
             with watch.stage("preview", 0.95), atomic_output(preview, overwrite=overwrite, inputs=(source,)) as path:
-                write_picture(path, scene, settings, metadata=metadata)
+                write_preview(path, scene, settings, metadata=metadata)
         if exposure_paths:
             with watch.stage("exposures", 0.97):
                 _write_exposures(exposure_paths, source, result, raw, metadata, overwrite=overwrite)
@@ -172,6 +174,7 @@ def deinterlace(
         model_name(result.model),
         tuple(warnings),
         watch.seconds,
+        rendering,
     )
 
 

@@ -12,7 +12,8 @@ import numpy as np
 
 from hdrcli.dualiso.detect import DualIsoAnalysis
 from hdrcli.images import Metadata
-from hdrcli.recipes.report import line, rounded_seconds, seconds_line
+from hdrcli.isp.hdr_rendering import HdrRendering
+from hdrcli.recipes.report import line, rendering_facts, rendering_lines, rounded_seconds, seconds_line
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class DeinterlaceReport:
         What worked otherwise than asked, a line each.
     seconds : dict of str to float
         Wall time by stage, in order.
+    rendering : HdrRendering or None
+        How the scene is shown, where the output is for HDR displays.
     """
 
     source: Path
@@ -48,6 +51,7 @@ class DeinterlaceReport:
     model: str
     warnings: tuple[str, ...]
     seconds: dict[str, float]
+    rendering: HdrRendering | None = None
 
     def as_dict(self) -> dict[str, object]:
         """Return the report in terms that JSON knows."""
@@ -61,6 +65,7 @@ class DeinterlaceReport:
             **analysis_as_dict(self.analysis),
             "defective_pixels_repaired": self.repaired,
             "model": self.model,
+            **rendering_facts(self.rendering),
             "warnings": list(self.warnings),
             "seconds": rounded_seconds(self.seconds),
         }
@@ -73,6 +78,7 @@ class DeinterlaceReport:
             *analysis_lines(self.analysis),
             line("Repaired pixels", str(self.repaired)),
             line("Model", self.model),
+            *rendering_lines(self.rendering),
             seconds_line(self.seconds),
         ]
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from fractions import Fraction
 
 from hdrcli.images import CameraProfile, Metadata
+from hdrcli.io.code_points import REFERENCE_WHITE
+from hdrcli.isp.hdr_rendering import HdrRendering
 
 
 def line(name: str, text: str) -> str:
@@ -45,6 +47,27 @@ def metadata_facts(metadata: Metadata) -> dict[str, object]:
         "iso_metadata": metadata.iso,
         "focal_length_mm": metadata.focal_length_mm,
     }
+
+
+def rendering_facts(rendering: HdrRendering | None) -> dict[str, object]:
+    """Return how the scene is shown in a file for HDR displays, in terms that JSON knows; None where it is not."""
+    return {
+        "diffuse_white": None if rendering is None else round(1 / rendering.scale, 6),
+        "peak_nits": None if rendering is None else round(rendering.peak * REFERENCE_WHITE, 1),
+    }
+
+
+def rendering_lines(rendering: HdrRendering | None) -> list[str]:
+    """Return the line on how the scene is shown, none for files that are not for HDR displays."""
+    if rendering is None:
+        return []
+    brightest, peak = rendering.brightest * REFERENCE_WHITE, rendering.peak * REFERENCE_WHITE
+    shown = (
+        f"up to {brightest:.0f}"
+        if rendering.brightest <= rendering.peak
+        else f"{brightest:.0f} rolled off to {peak:.0f}"
+    )
+    return [line("HDR display", f"{1 / rendering.scale:.4g} is white, {REFERENCE_WHITE:.0f} cd/m2; {shown} cd/m2")]
 
 
 def rounded_seconds(seconds: Mapping[str, float]) -> dict[str, float]:

@@ -22,7 +22,7 @@ from hdrcli.io.profile import matrix_encoded, own_light, primaries_matrix, profi
 from hdrcli.isp.colour import space_to_space
 from hdrcli.kernels import run_in_bands
 from hdrcli.recipes.network import NetworkSettings, model_name, model_provenance, open_network
-from hdrcli.recipes.outputs import OutputSettings, write_picture
+from hdrcli.recipes.outputs import OutputSettings, write_picture, write_preview
 from hdrcli.recipes.picture import Picture, read_picture
 from hdrcli.recipes.single_report import EXPANDED, SingleReport
 from hdrcli.recipes.stopwatch import Progress, Stopwatch
@@ -69,7 +69,8 @@ def single(
     source : Path
         JPEG, PNG, TIFF, WebP, HEIC or AVIF, or a raw file of a Bayer sensor.
     output : Path
-        The suffix chooses the format: .exr (scene-linear), .tif, .jpg or .png (tone-mapped).
+        The suffix chooses the format: .exr (scene-linear), .tif, .jpg or .png (tone-mapped), .avif (for HDR
+        displays).
     settings : SingleSettings or None
     preview : Path or None
         A tone-mapped .jpg or .png besides.
@@ -121,10 +122,10 @@ def single(
     # Opened only now: a decoder that crashes must not leave a temporary file behind.
     with atomic_output(output, overwrite=overwrite, inputs=(source,)) as target:
         with watch.stage("write", 0.8):
-            write_picture(target, scene, settings, metadata=metadata)
+            rendering = write_picture(target, scene, settings, metadata=metadata)
         if preview is not None:
             with watch.stage("preview", 0.95), atomic_output(preview, overwrite=overwrite, inputs=(source,)) as path:
-                write_picture(path, scene, settings, metadata=metadata)
+                write_preview(path, scene, settings, metadata=metadata)
     return SingleReport(
         source=source,
         output=output,
@@ -142,6 +143,7 @@ def single(
         notes=picture.notes,
         warnings=tuple(warnings),
         seconds=watch.seconds,
+        rendering=rendering,
     )
 
 
@@ -222,7 +224,6 @@ def _expanded(image: DisplayImage, settings: SingleSettings, network: Session | 
         light: FloatArray = import_module("hdrcli.expand.learned").expand_learned(
             codes,
             network,
-            blend=False,  # which curve makes light of the codes is for the profile to say
             tile=settings.tile,
             border=settings.border,
             progress=lambda share: watch.goes_on("expand", 0.2 + 0.5 * share),

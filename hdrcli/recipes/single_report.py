@@ -7,7 +7,16 @@ from pathlib import Path
 
 from hdrcli.expand.clipping import Clipping
 from hdrcli.images import Metadata
-from hdrcli.recipes.report import camera_name, line, metadata_facts, rounded_seconds, seconds_line
+from hdrcli.isp.hdr_rendering import HdrRendering
+from hdrcli.recipes.report import (
+    camera_name,
+    line,
+    metadata_facts,
+    rendering_facts,
+    rendering_lines,
+    rounded_seconds,
+    seconds_line,
+)
 
 EXPANDED = "expanded"
 
@@ -47,6 +56,8 @@ class SingleReport:
         What worked otherwise than asked, a line each.
     seconds : dict of str to float
         Wall time by stage, in order.
+    rendering : HdrRendering or None
+        How the scene is shown, where the output is for HDR displays.
     """
 
     source: Path
@@ -65,6 +76,7 @@ class SingleReport:
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
     seconds: dict[str, float]
+    rendering: HdrRendering | None = None
 
     def as_dict(self) -> dict[str, object]:
         """Return the report in terms that JSON knows; what does not apply is None."""
@@ -85,6 +97,7 @@ class SingleReport:
             "brightest_ev": None if self.brightest_stops is None else round(self.brightest_stops, 3),
             "model": self.model if expanded else None,
             "blend": self.blend if expanded else None,
+            **rendering_facts(self.rendering),
             "notes": list(self.notes),
             "warnings": list(self.warnings),
             "seconds": rounded_seconds(self.seconds),
@@ -104,6 +117,7 @@ class SingleReport:
         facts.append(line("Highlights", f"{'expanded' if expanded else f'{self.light} of the file'}{above}"))
         if expanded:
             facts.append(line("Model", f"{self.model}; what is well exposed is {'kept' if self.blend else 'its, too'}"))
+        facts += rendering_lines(self.rendering)
         return [*facts, *(line("Note", note) for note in self.notes), seconds_line(self.seconds)]
 
 

@@ -16,7 +16,7 @@ from hdrcli.recipes.single import SingleSettings
 from hdrcli.sensor.mosaic import ROW_PATTERNS
 
 NETWORK = "--model other --device cpu --tile 256 --border 8 "
-OUTPUT = "--tonemap reinhard-local --key 0.2 --white 3 --bits 32 --compression piz --linear "
+OUTPUT = "--tonemap reinhard-local --key 0.2 --white 3 --bits 32 --compression piz --linear --peak 600 "
 COLOUR = "--colour-space acescg --exposure 1.5 "
 
 

@@ -19,7 +19,7 @@ from real_command import command_line, environment, run_hdrcli
 from hdrcli.io.dng import write_dng
 from hdrcli.io.exr import read_exr
 
-FORMATS = ("exr", "tif", "dng", "jpg", "png")
+FORMATS = ("exr", "tif", "dng", "jpg", "png", "avif")
 PATIENCE_S = 60.0
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals, links and limits")
