@@ -1,4 +1,4 @@
-"""The command line of training: `python -m hdrcli.training pack | fit | plot | evaluate | export`."""
+"""The command line of training: `python -m hdrcli.training render | pack | fit | plot | evaluate | export`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from typing import Any, NoReturn
 from hdrcli.errors import HdrcliError, UnreadableFileError, UnsuitableInputError, UsageError
 
 PROGRAM = "python -m hdrcli.training"
-_EXTRA = {"torch", "onnx", "onnxscript"}
+# Packages that not every installation has, and the extra that brings each.
+_EXTRA = {"torch": "train", "onnx": "train", "onnxscript": "train", "mitsuba": "render", "mitsuba_oidn": "render"}
 
 
 class Parser(argparse.ArgumentParser):
@@ -67,11 +68,22 @@ def main(words: Sequence[str] | None = None) -> int:
     except HdrcliError as error:
         return _fail(str(error), error.exit_code)
     except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] not in _EXTRA:
+        extra = _EXTRA.get((error.name or "").partition(".")[0])
+        if extra is None:
             raise
-        return _fail(f"This needs {error.name}; install it with pip install 'hdrcli[train]'.", 1)
+        return _fail(f"This needs {error.name}; install it with pip install 'hdrcli[{extra}]'.", 1)
     except KeyboardInterrupt:
         return _fail("interrupted.", 130)
+
+
+def render(arguments: argparse.Namespace) -> int:
+    """Render training pictures."""
+    from hdrcli.training.render.pictures import render_pictures
+
+    settings = {name: getattr(arguments, name) for name in ("number", "seed", "size", "samples", "first")}
+    for path in render_pictures(arguments.output, **settings):
+        _say(path)
+    return 0
 
 
 def pack(arguments: argparse.Namespace) -> int:
@@ -181,6 +193,7 @@ def export(arguments: argparse.Namespace) -> int:
 def _parser() -> Parser:
     parser = Parser(prog=PROGRAM, description="Train the networks of hdrcli, measure them, and make models of them.")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    _add_render(commands.add_parser("render", help="path-trace HDR training pictures"))
     _add_pack(commands.add_parser("pack", help="pack training pictures into shards"))
     _add_fit(commands.add_parser("fit", help="train a network"))
     command = commands.add_parser("plot", help="draw the logs of trainings")
@@ -190,6 +203,17 @@ def _parser() -> Parser:
     _add_evaluate(commands.add_parser("evaluate", help="print the quality of models on simulated frames"))
     _add_export(commands.add_parser("export", help="make a model of a checkpoint"))
     return parser
+
+
+def _add_render(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("-o", "--output", metavar="FOLDER", type=Path, required=True)
+    add("--number", metavar="N", type=int, required=True, help="of pictures")
+    add("--seed", type=int, default=1)
+    add("--first", metavar="N", type=int, default=0, help="number of the first picture")
+    add("--size", metavar="WxH", type=_size, default=(640, 427), help="by default 640x427")
+    add("--samples", metavar="SPP", type=int, default=20, help="paths a pixel (20)")
+    command.set_defaults(run=render)
 
 
 def _add_pack(command: argparse.ArgumentParser) -> None:
