@@ -49,7 +49,7 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Graph:
-    """One ONNX file of a model. All graphs of a model take the same inputs.
+    """One ONNX file of a model. Graphs of a model take and give the same, but for those that say what they do.
 
     Attributes
     ----------
@@ -61,12 +61,21 @@ class Graph:
         Its size.
     output : str
         What it is for where there are several ("low", "high").
+    inputs, outputs : tuple of Tensor
+        Of this graph alone, which is run by its role (`Session.run_graph`); empty where those of the manifest hold.
     """
 
     file: str
     sha256: str
     bytes: int
     output: str = ""
+    inputs: tuple[Tensor, ...] = ()
+    outputs: tuple[Tensor, ...] = ()
+
+    @property
+    def stands_alone(self) -> bool:
+        """Whether it takes what the other graphs do not."""
+        return bool(self.inputs)
 
 
 @dataclass(frozen=True)
@@ -94,7 +103,7 @@ class Manifest:
         The task is one of `TASKS`.
     graphs : tuple of Graph
     inputs, outputs : tuple of Tensor
-        Of each graph.
+        Of each graph that does not state its own.
     opset : int
         Version of the ONNX operators.
     period : tuple of 2 int
@@ -150,10 +159,11 @@ class Manifest:
 
     @property
     def output_names(self) -> tuple[str, ...]:
-        """Names of all outputs, graph by graph; with several graphs "ROLE.NAME" ("low.exposure")."""
-        if len(self.graphs) == 1:
+        """Names of what `Session.run` gives; of several graphs with the same outputs "ROLE.NAME" ("low.exposure")."""
+        together = [graph for graph in self.graphs if not graph.stands_alone]
+        if len(together) == 1:
             return tuple(output.name for output in self.outputs)
-        return tuple(f"{graph.output}.{output.name}" for graph in self.graphs for output in self.outputs)
+        return tuple(f"{graph.output}.{output.name}" for graph in together for output in self.outputs)
 
 
 def parse_manifest(content: object) -> Manifest:
@@ -207,6 +217,8 @@ def parse_manifest(content: object) -> Manifest:
         raise ModelError("each of several 'graphs' needs an 'output' of its own, such as 'low' and 'high'.")
     if not (manifest.graphs and manifest.inputs and manifest.outputs):
         raise ModelError("'graphs', 'inputs' and 'outputs' must each hold something.")
+    if all(graph.stands_alone for graph in manifest.graphs):
+        raise ModelError("at least one of the 'graphs' must take the 'inputs' of the model.")
     return manifest
 
 
@@ -254,11 +266,15 @@ def _tensor(entry: _Entry) -> Tensor:
 
 
 def _graph(entry: _Entry) -> Graph:
+    if ("inputs" in entry.content) != ("outputs" in entry.content):
+        raise ModelError("a graph in 'graphs' states both its 'inputs' and its 'outputs', or neither.")
     return Graph(
         file=entry.get("file", _file),
         sha256=entry.get("sha256", _sha256),
         bytes=entry.get("bytes", _count),
         output=entry.get("output", _text, ""),
+        inputs=entry.each("inputs", _tensor) if "inputs" in entry.content else (),
+        outputs=entry.each("outputs", _tensor) if "outputs" in entry.content else (),
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from importlib import import_module
 from pathlib import Path
 
 import cv2
@@ -15,6 +14,7 @@ from hdrcli.colourspaces import PRIMARIES
 from hdrcli.errors import UnsuitableInputError, UsageError
 from hdrcli.expand.clipping import brightest_stops, keep_well_exposed, measure_clipping
 from hdrcli.expand.highlights import expand_highlights
+from hdrcli.expand.learned import expand_learned
 from hdrcli.images import DisplayImage, FloatArray, Metadata, SceneImage
 from hdrcli.inference.session import Session
 from hdrcli.io.output import atomic_output, check_output
@@ -191,7 +191,7 @@ def _checked(settings: SingleSettings, output: Path | None = None) -> SingleSett
     """Return the settings where they make sense for a display picture."""
     if output is not None and output.suffix.lower() == ".dng":
         raise UsageError(
-            f"{str(output)!r} cannot be a DNG: a display picture has no mosaic. Choose .exr, .tif, .jpg or .png."
+            f"{str(output)!r} cannot be a DNG: a display picture has no mosaic. Choose .exr, .tif, .jpg, .png or .avif."
         )
     if settings.colour_space not in PRIMARIES:
         raise UsageError(
@@ -221,7 +221,7 @@ def _expanded(image: DisplayImage, settings: SingleSettings, network: Session | 
         if network is None:
             return expand_highlights(measured)
         codes = image.data * np.float32(1 / np.iinfo(image.data.dtype).max)
-        light: FloatArray = import_module("hdrcli.expand.learned").expand_learned(
+        light = expand_learned(
             codes,
             network,
             tile=settings.tile,

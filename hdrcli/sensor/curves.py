@@ -13,12 +13,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hdrcli.images import FloatArray
 
 _SAMPLES = 4096
+_SPLINE_CODES = (0.0, 0.15, 0.3, 0.5, 0.7, 0.85, 1.0)
 
 
 @dataclass(frozen=True)
@@ -121,6 +124,34 @@ def _log(x: FloatArray, strength: float) -> FloatArray:
     return np.asarray(np.log1p(np.float32(strength) * x) / np.log1p(np.float32(strength)))
 
 
+def _spline(x: FloatArray, *steepness: float) -> FloatArray:
+    """Invert log2 of light = the integral of the sRGB curve's slope times 2^steepness, interpolated over the codes."""
+    codes, light = _spline_table(steepness)
+    return np.asarray(np.interp(x, light, codes), dtype=np.float32)
+
+
+@lru_cache(maxsize=64)
+def _spline_table(steepness: tuple[float, ...]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    codes = np.linspace(0, 1, _SAMPLES)
+    # Sampled for light of at least 2^-16; below it the curve is a straight line to black.
+    stops = np.log2(np.maximum(SRGB.decode(codes.astype(np.float32)).astype(np.float64), 2.0**-16))
+    middle = (codes[1:] + codes[:-1]) / 2
+    factors = np.exp2(np.interp(middle, _SPLINE_CODES, steepness))
+    steps = np.concatenate([[0.0], np.cumsum(np.diff(stops) * factors)])
+    light = np.exp2(steps - steps[-1])
+    light[0] = 0
+    return codes, light
+
+
+def _draw_spline(rng: np.random.Generator) -> tuple[float, ...]:
+    # ISO 12232 leaves it to the maker how far under the clip the middle grey lies; cameras, phones above all, keep
+    # two and a half to five stops free and bend all the more into the shoulder.
+    bend = float(rng.uniform(0, 1))
+    means = np.array([0.0, 0.0, 0.0, 0.0, 0.3, 1.2, 2.7]) * bend
+    drawn = means + rng.normal(0, 1, 7) * np.array([0.4, 0.35, 0.3, 0.3, 0.35, 0.4, 0.45])
+    return tuple(np.clip(drawn, -0.8, 3.8).tolist())
+
+
 def _draw_sigmoid(rng: np.random.Generator) -> tuple[float, float]:
     exponent, semi = rng.normal(0.65, 0.1), rng.normal(0.6, 0.1)
     return float(np.clip(exponent, 0.4, 0.9)), float(np.clip(semi, 0.4, 0.8))
@@ -136,6 +167,7 @@ _FORMS: Mapping[str, Callable[..., FloatArray]] = {
     "contrast": _contrast,
     "film": _film,
     "sigmoid": _sigmoid,
+    "spline": _spline,
     "filmic": _filmic,
     "aces": _aces,
     "log": _log,
@@ -147,9 +179,17 @@ _DRAWS: Mapping[str, Callable[[np.random.Generator], tuple[float, ...]]] = {
     "contrast": _uniform((0.0, 2.0), (0.2, 0.8), (1.2, 2.5), (0.35, 0.6)),
     "film": _uniform((0.5, 3.0), (0.0, 0.5), (1.8, 2.4)),
     "sigmoid": _draw_sigmoid,
+    "spline": _draw_spline,
 }
 
-FAMILIES: Mapping[str, float] = {"gamma": 0.15, "srgb": 0.1, "contrast": 0.3, "film": 0.25, "sigmoid": 0.2}
+FAMILIES: Mapping[str, float] = {
+    "gamma": 0.1,
+    "srgb": 0.05,
+    "contrast": 0.15,
+    "film": 0.15,
+    "sigmoid": 0.1,
+    "spline": 0.45,
+}
 """The families that `random_curve` draws from, with their shares."""
 
 SET_ASIDE = (CameraCurve("filmic", (6.0,)), CameraCurve("aces", (2.0,)), CameraCurve("log", (40.0,)))

@@ -7,9 +7,7 @@ chunk and every batch follows from the seed and its number alone, so training ca
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,16 +15,17 @@ import torch
 from torch import Tensor, nn
 
 from hdrcli.dualiso.planes import KNEE, PERIOD, SCALE, expand, merge_exposures, own_colours, own_factors
-from hdrcli.errors import UnsuitableInputError, UsageError
+from hdrcli.errors import UsageError
 from hdrcli.images import FloatArray
 from hdrcli.training.chunks import Chunk, photograph_regions
 from hdrcli.training.degrade import own_samples
 from hdrcli.training.metrics import mosaic_psnr, mu_law, psnr
+from hdrcli.training.prepare import Ahead, draw_pictures, split_places
 from hdrcli.training.shards import Picture
 
 LOSSES = ("relative", "l1", "l2", "linear")
 
-_KIND_SHARES = {"scene": 0.45, "photo": 0.4, "synthetic": 0.15}
+_KIND_SHARES = {"scene": 0.45, "photo": 0.4, "synthetic": 0.15, "rendered": 0.1}
 # Added to the classical error of a crop, so that smooth bright crops, which have none, do not decide.
 _SMALL_ERROR = 1e-3
 # Of the squared losses, so that their gradients are about as long as those of L1.
@@ -101,7 +100,7 @@ class DualIsoTask:
     Parameters
     ----------
     pictures : sequence of Picture
-        Training pictures; every eighth scene is kept for validation, and no other picture of its place is trained on.
+        Training pictures, of which some places are kept for validation (`prepare.split_places`).
     options : DualIsoOptions
     seed : int
     device : torch.device
@@ -123,24 +122,17 @@ class DualIsoTask:
         device: torch.device,
         workers: int = 1,
     ) -> None:
-        held_out = [p for i, p in enumerate(p for p in pictures if p.kind == "scene") if i % 8 == 5]
-        places = {_place(p) for p in held_out}
-        self.training = [p for p in pictures if _place(p) not in places]
-        self.validation = held_out or list(pictures[:8])
-        if not self.training:
-            raise UnsuitableInputError("These shards hold no pictures to train on; pack more.")
+        self.training, self.validation = split_places(pictures)
         self.options = options
         self.seed = seed
         self.device = device
-        self._chunks: dict[int, Future[Chunk]] = {}
-        self._workers = workers
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="chunks")
+        self._chunks = Ahead(self._chunk, workers=workers)
         self._fixed: Chunk | None = None
 
     def batch(self, step: int) -> dict[str, Tensor]:
         """Return the batch of a step: the parts of a `Chunk` of these names, on the device."""
         options = self.options
-        chunk = self._prepared(step // options.steps_per_chunk)
+        chunk = self._chunks[step // options.steps_per_chunk]
         rng = np.random.default_rng([self.seed, 1, step])
         # Crops begin at the phase of the network's input: multiples of the cell.
         cell = (1, 1) if options.random_phase else PERIOD
@@ -176,16 +168,7 @@ class DualIsoTask:
 
     def close(self) -> None:
         """Stop preparing batches."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
-
-    def _prepared(self, number: int) -> Chunk:
-        """Return a chunk, and see to it that the next ones are under way."""
-        for wanted in range(number, number + 1 + self._workers):
-            if wanted not in self._chunks:
-                self._chunks[wanted] = self._pool.submit(self._chunk, wanted)
-        for old in [n for n in self._chunks if n < number]:
-            del self._chunks[old]
-        return self._chunks[number].result()
+        self._chunks.close()
 
     def _distance(self, answer: Tensor, truth: Tensor, weight: Tensor, base: Tensor) -> Tensor:
         if self.options.loss == "relative":
@@ -206,11 +189,7 @@ class DualIsoTask:
 
     def _chunk(self, number: int) -> Chunk:
         rng = np.random.default_rng([self.seed, 2, number])
-        kinds = sorted({p.kind for p in self.training})
-        shares = np.array([_KIND_SHARES[kind] for kind in kinds])
-        by_kind = {kind: [p for p in self.training if p.kind == kind] for kind in kinds}
-        drawn = rng.choice(kinds, self.options.regions, p=shares / shares.sum())
-        pictures = [by_kind[kind][rng.integers(len(by_kind[kind]))] for kind in drawn]
+        pictures = draw_pictures(self.training, self.options.regions, rng, shares=_KIND_SHARES)
         return self._photograph(pictures, rng, augment=True)
 
     def _photograph(self, pictures: Sequence[Picture], rng: np.random.Generator, *, augment: bool) -> Chunk:
@@ -253,10 +232,6 @@ class DualIsoExposuresTask(DualIsoTask):
         return {"mosaic": float(np.mean(figures))}
 
 
-TASKS = {"dualiso-unet": DualIsoTask, "dualisonet-dsc": DualIsoExposuresTask}
-"""What each network is trained for."""
-
-
 def _figures(chunk: Chunk, answers: Sequence[FloatArray]) -> dict[str, float]:
     mosaics, colours = [], []
     for answer, light, balance in zip(answers, chunk.light, chunk.balances, strict=True):
@@ -270,10 +245,3 @@ def _figures(chunk: Chunk, answers: Sequence[FloatArray]) -> dict[str, float]:
 def _expanded(compressed: Tensor) -> Tensor:
     """Return what `dualiso.planes.expand` does, differentiable."""
     return torch.sinh(compressed / float(SCALE)) * float(KNEE)
-
-
-def _place(picture: Picture) -> str:
-    """Return what pictures of one place share: names of scenes end in "-x" or "_0", those of others begin with it."""
-    if picture.kind == "scene":
-        return re.sub(r"(-[^-]*)?(_\d)?$", "", picture.name)
-    return picture.name.partition("_")[0]

@@ -17,7 +17,7 @@ import re
 import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +31,11 @@ from hdrcli.errors import ModelError, OutputError, UsageError
 from hdrcli.inference.check import check_model
 from hdrcli.inference.registry import CHECK, MANIFEST, Model, find_model
 from hdrcli.inference.session import Session
-from hdrcli.training.chunks import photograph_regions
 from hdrcli.training.fit import load_weights, read_checkpoint
-from hdrcli.training.forms import Form, form_of
+from hdrcli.training.forms import AloneForm, Form, form_of
 from hdrcli.training.networks import build_network, network_config, parameter_count
-from hdrcli.training.shards import Picture, shard_facts
-from hdrcli.training.sources import synthetic_pictures
+from hdrcli.training.samples import SEED
+from hdrcli.training.shards import shard_facts
 from hdrcli.training.structure import measure_border, multiply_accumulates, per_pixel, reach
 
 OPSET = 20
@@ -45,7 +44,6 @@ TOLERANCE = 1e-4
 
 _CHECK_SIZE = 64
 _COUNT_SIZE = 256
-_SAMPLE_SEED = 20
 _LICENCE = "MIT"
 
 
@@ -147,20 +145,6 @@ def _check_tiles(form: Form, settings: ExportSettings) -> None:
             )
 
 
-def sample_planes(height: int, width: int, *, seed: int = _SAMPLE_SEED) -> Tensor:
-    """Return planes (2, 6, height, width) of two seeded captures of drawn pictures, which are full of texture."""
-    side = max(height, width, 64) + 64
-    number = -(-side // 512)
-    drawn = [picture.data for picture in synthetic_pictures(2 * number * number, seed=seed)]
-    pictures = []
-    for first in (0, number * number):
-        rows = [np.hstack(drawn[first + k * number : first + (k + 1) * number]) for k in range(number)]
-        pictures.append(Picture("drawn", "synthetic", np.vstack(rows)))
-    rng = np.random.default_rng(seed)
-    planes = photograph_regions(pictures, rng, side=-(-side // 4) * 4, augment=False).planes
-    return planes[:, :, 32 : 32 + height, 32 : 32 + width].contiguous()
-
-
 def training_facts(content: Mapping[str, Any], *, shards: Sequence[Path] = ()) -> dict[str, Any]:
     """Return what a checkpoint says of its training, for a manifest."""
     facts = dict(content.get("facts", {}))
@@ -195,21 +179,22 @@ def model_weights(model: Model) -> dict[str, Tensor]:
     return weights
 
 
-def onnx_graph(network: nn.Module, inputs: Sequence[Tensor], *, names: Sequence[str], output: str) -> Any:
-    """Return a network as an onnx.ModelProto with dynamic batch, height and width.
+def onnx_graph(network: nn.Module, inputs: Sequence[Tensor], *, names: Sequence[str], outputs: Sequence[str]) -> Any:
+    """Return a network as an onnx.ModelProto with dynamic batch and, of pictures, dynamic height and width.
 
     Parameters
     ----------
     network : Module
     inputs : sequence of Tensor
-        Of any legal size, with a batch of 2 or more.
-    names, output : sequence of str, str
-        Of the inputs and of the output.
+        Of any legal size, with a batch of 2 or more; pictures have four axes.
+    names, outputs : sequence of str
+        Of the inputs and of the outputs.
     """
     import onnx
 
     dynamic = torch.export.Dim.DYNAMIC
-    axes = {0: torch.export.Dim("n"), 2: dynamic, 3: dynamic}
+    batch = torch.export.Dim("n")
+    axes = tuple({0: batch, 2: dynamic, 3: dynamic} if value.ndim == 4 else {0: batch} for value in inputs)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -219,8 +204,8 @@ def onnx_graph(network: nn.Module, inputs: Sequence[Tensor], *, names: Sequence[
             dynamo=True,
             opset_version=OPSET,
             input_names=list(names),
-            output_names=[output],
-            dynamic_shapes=tuple(axes for _ in inputs),
+            output_names=list(outputs),
+            dynamic_shapes=axes,
             external_data=False,
             verbose=False,
         )
@@ -242,8 +227,9 @@ def _clean(proto: Any) -> None:
         del part.metadata_props[:]
         part.doc_string = ""
     for value in (*graph.input, *graph.output):
-        for axis, label in ((0, "n"), (2, "h"), (3, "w")):
-            value.type.tensor_type.shape.dim[axis].dim_param = label
+        axes = value.type.tensor_type.shape.dim
+        for axis, label in ((0, "n"), (2, "h"), (3, "w"))[: 3 if len(axes) == 4 else 1]:
+            axes[axis].dim_param = label
 
 
 def _write(
@@ -256,23 +242,11 @@ def _write(
     training: Mapping[str, Any],
 ) -> None:
     """Write all files of a model into an empty folder and hold the graphs against the network."""
-    planes = sample_planes(_CHECK_SIZE, _CHECK_SIZE)
-    inputs = form.feed(planes)
-    names = [str(tensor["name"]) for tensor in form.inputs]
-    output = str(form.outputs[0]["name"])
-    modules = form.graphs(network)
-    arrays: dict[str, NDArray[np.float32]] = {key: value[:1].numpy() for key, value in zip(names, inputs, strict=True)}
-    graphs, ir_version = [], 0
-    for role, module in modules.items():
-        proto = onnx_graph(module, inputs, names=names, output=output)
-        content, ir_version = proto.SerializeToString(), proto.ir_version
-        file = f"{role or 'model'}.onnx"
-        (folder / file).write_bytes(content)
-        graphs.append({"file": file, "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)})
-        if role:
-            graphs[-1]["output"] = role
-        with torch.no_grad():
-            arrays[f"{role}.{output}" if role else output] = module(*(value[:1] for value in inputs)).numpy()
+    graphs = [
+        *_write_tiled(folder, form, network),
+        *(_write_alone(folder, alone, network) for alone in form.alone),
+    ]
+    arrays = {name: array for graph in graphs for name, array in graph.arrays.items()}
     stored = io.BytesIO()
     np.savez_compressed(stored, **arrays)  # type: ignore[arg-type]
     (folder / CHECK).write_bytes(stored.getvalue())
@@ -281,8 +255,8 @@ def _write(
         "version": settings.version,
         **_stated(form, network, settings),
         "config": dict(config),
-        "graphs": graphs,
-        "ir_version": ir_version,
+        "graphs": [graph.entry for graph in graphs],
+        "ir_version": graphs[0].ir_version,
         **_measured(form, network, settings),
         "training": dict(training),
         "check": {"sha256": hashlib.sha256(stored.getvalue()).hexdigest(), "tolerance": TOLERANCE},
@@ -290,6 +264,74 @@ def _write(
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
     _compare(find_model(str(folder)), form, network)
+
+
+@dataclass(frozen=True)
+class _Written:
+    """A graph on disk: what the manifest says of it, and the arrays that it is checked by."""
+
+    entry: dict[str, Any]
+    ir_version: int
+    arrays: dict[str, NDArray[np.float32]]
+
+
+def _write_tiled(folder: Path, form: Form, network: nn.Module) -> list[_Written]:
+    inputs = form.feed(form.sample(network, _CHECK_SIZE, _CHECK_SIZE, SEED))
+    names = [str(tensor["name"]) for tensor in form.inputs]
+    output = str(form.outputs[0]["name"])
+    modules = form.graphs(network)
+    return [
+        _write_graph(folder, module, inputs, role=role, names=names, outputs=[output], several=len(modules) > 1)
+        for role, module in modules.items()
+    ]
+
+
+def _write_alone(folder: Path, form: AloneForm, network: nn.Module) -> _Written:
+    names, outputs = ([str(tensor["name"]) for tensor in tensors] for tensors in (form.inputs, form.outputs))
+    written = _write_graph(
+        folder, form.graph(network), form.sample(SEED), role=form.role, names=names, outputs=outputs, several=False
+    )
+    stated = {"inputs": [dict(tensor) for tensor in form.inputs], "outputs": [dict(tensor) for tensor in form.outputs]}
+    return replace(written, entry=written.entry | stated)
+
+
+def _write_graph(
+    folder: Path,
+    module: nn.Module,
+    inputs: Sequence[Tensor],
+    *,
+    role: str,
+    names: Sequence[str],
+    outputs: Sequence[str],
+    several: bool,
+) -> _Written:
+    """Write one graph; `several` graphs with equal outputs are told apart by their roles."""
+    proto = onnx_graph(module, inputs, names=names, outputs=outputs)
+    content = proto.SerializeToString()
+    entry: dict[str, Any] = {"file": f"{role or 'model'}.onnx", "sha256": hashlib.sha256(content).hexdigest()}
+    entry |= {"bytes": len(content), **({"output": role} if role else {})}
+    (folder / entry["file"]).write_bytes(content)
+    with torch.no_grad():
+        answers = _tensors(module(*(value[:1] for value in inputs)))
+    arrays = {name: value[:1].numpy() for name, value in zip(names, inputs, strict=True)}
+    for name, answer in zip(outputs, answers, strict=True):
+        arrays[f"{role}.{name}" if several else name] = answer.numpy()
+    return _Written(entry, proto.ir_version, arrays)
+
+
+class _Tiled(nn.Module):
+    """All graphs that run on tiles, as one network."""
+
+    def __init__(self, graphs: Mapping[str, nn.Module]) -> None:
+        super().__init__()
+        self.graphs = nn.ModuleList(graphs.values())
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        return tuple(answer for graph in self.graphs for answer in _tensors(graph(*inputs)))
+
+
+def _tensors(answer: Tensor | Sequence[Tensor]) -> Sequence[Tensor]:
+    return [answer] if isinstance(answer, Tensor) else answer
 
 
 def _stated(form: Form, network: nn.Module, settings: ExportSettings) -> dict[str, Any]:
@@ -312,14 +354,18 @@ def _stated(form: Form, network: nn.Module, settings: ExportSettings) -> dict[st
 
 def _measured(form: Form, network: nn.Module, settings: ExportSettings) -> dict[str, Any]:
     tile = settings.tile or form.tile
-    exact = reach(network, form.feed, multiple=form.multiple)
+    tiled = _Tiled(form.graphs(network))
+    channels = form.sample(network, _CHECK_SIZE, _CHECK_SIZE, SEED).shape[1]
+    exact = reach(tiled, form.feed, channels=channels, multiple=form.multiple)
     height, width = (
         -(-(length + 2 * far + 2 * step) // step) * step
         for length, far, step in zip(tile, exact, form.multiple, strict=True)
     )
-    border, error = measure_border(network, form.feed, sample_planes(height, width), multiple=form.multiple, tile=tile)
+    sample = form.sample(network, height, width, SEED)
+    border, error = measure_border(tiled, form.feed, sample, multiple=form.multiple, tile=tile)
     pixels = _COUNT_SIZE * _COUNT_SIZE
-    total = multiply_accumulates(network, form.feed(torch.zeros(1, 6, _COUNT_SIZE, _COUNT_SIZE)))
+    total = multiply_accumulates(tiled, form.feed(torch.zeros(1, channels, _COUNT_SIZE, _COUNT_SIZE)))
+    once = {f"multiplications of {alone.role}": _once(alone, network) for alone in form.alone}
     return {
         "period": list(form.period),
         "multiple": list(form.multiple),
@@ -327,24 +373,36 @@ def _measured(form: Form, network: nn.Module, settings: ExportSettings) -> dict[
         "border": list(settings.border or border),
         "border_exact": list(exact),
         "macs_per_pixel": per_pixel(total, pixels=pixels),
-        "metrics": {"tiles": {"border": list(border), "difference to the whole, p99.9": float(f"{error:.3g}")}},
+        "metrics": {
+            "tiles": {"border": list(border), "difference to the whole, p99.9": float(f"{error:.3g}")},
+            **({"once a picture": once} if once else {}),
+        },
     }
+
+
+def _once(form: AloneForm, network: nn.Module) -> int:
+    return multiply_accumulates(form.graph(network), [value[:1] for value in form.sample(SEED)])
 
 
 def _compare(model: Model, form: Form, network: nn.Module) -> None:
     """Raise ModelError where ONNX Runtime and torch differ, on two pictures of another size than the check's."""
     height, width = (_CHECK_SIZE + 2 * step for step in form.multiple)
-    inputs = form.feed(sample_planes(height, width, seed=_SAMPLE_SEED + 1))
+    inputs = form.feed(form.sample(network, height, width, SEED + 1))
+    session = Session(model, device="cpu", threads=1)
     feed = {tensor.name: value.numpy() for tensor, value in zip(model.manifest.inputs, inputs, strict=True)}
-    outputs = Session(model, device="cpu", threads=1).run(feed)
     with torch.no_grad():
-        answer = network(*inputs)
-    expected = [answer] if isinstance(answer, Tensor) else list(answer)
-    for graph, output, right in zip(model.manifest.graphs, outputs, expected, strict=True):
+        tiled = _Tiled(form.graphs(network))(*inputs)
+        pairs = list(zip(model.manifest.output_names, session.run(feed), tiled, strict=True))
+        for alone in form.alone:
+            values = alone.sample(SEED + 1)
+            feed = {str(tensor["name"]): value.numpy() for tensor, value in zip(alone.inputs, values, strict=True)}
+            names = [str(tensor["name"]) for tensor in alone.outputs]
+            pairs += zip(names, session.run_graph(alone.role, feed), alone.graph(network)(*values), strict=True)
+    for name, output, right in pairs:
         difference = float(np.abs(output - right.numpy()).max())
         if not difference <= TOLERANCE:
             raise ModelError(
-                f"ONNX Runtime and torch differ by {difference:.2g} in {graph.file}; {TOLERANCE:.0e} is allowed. "
+                f"ONNX Runtime and torch differ by {difference:.2g} in {name!r}; {TOLERANCE:.0e} is allowed. "
                 "Nothing was written."
             )
 

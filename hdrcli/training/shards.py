@@ -33,7 +33,8 @@ class Picture:
     name : str
         Of the file it came from, without suffix; pictures of one place or photograph share what is before the "_".
     kind : str
-        "scene" (linear, any range), "photo" (display-encoded sRGB) or "synthetic" (linear, made by this project).
+        "scene" (linear, any range), "photo" (display-encoded sRGB), "synthetic" (linear, drawn by this project) or
+        "rendered" (linear, path-traced).
     data : ndarray (H, W, 3), float16 or uint8
     """
 

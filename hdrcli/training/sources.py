@@ -26,14 +26,19 @@ _PHOTOS = {".jpg", ".jpeg", ".png", ".webp"}
 
 
 def training_pictures(
-    scenes: Sequence[Path] = (), photos: Sequence[Path] = (), *, synthetic: int = 0, seed: int = 1
+    scenes: Sequence[Path] = (),
+    photos: Sequence[Path] = (),
+    rendered: Sequence[Path] = (),
+    *,
+    synthetic: int = 0,
+    seed: int = 1,
 ) -> Iterator[Picture]:
-    """Return an iterator over everything to be packed: scenes, drawn pictures, photographs.
+    """Return an iterator over everything to be packed: scenes, drawn pictures, photographs, rendered pictures.
 
     Parameters
     ----------
-    scenes, photos : sequence of Path
-        Folders with EXR files, and with 8-bit photographs.
+    scenes, photos, rendered : sequence of Path
+        Folders with EXR files, with 8-bit photographs, and with EXR files of `python -m hdrcli.training render`.
     synthetic : int
         Number of drawn pictures.
     seed : int
@@ -48,30 +53,31 @@ def training_pictures(
     UnsuitableInputError
         When a folder holds no such files.
     """
-    if not (scenes or photos or synthetic > 0):
-        raise UsageError("There is nothing to pack; give --scenes, --photos or --synthetic.")
-    for folder in (*scenes, *photos):
+    if not (scenes or photos or rendered or synthetic > 0):
+        raise UsageError("There is nothing to pack; give --scenes, --photos, --rendered or --synthetic.")
+    for folder in (*scenes, *photos, *rendered):
         if folder.resolve().name.lower() == "val":
             raise UsageError(
                 f"{str(folder)!r} holds the scenes that networks are measured on; they are not trained on."
             )
         if not folder.is_dir():
             raise UnreadableFileError(f"There is no folder {str(folder)!r}.")
-    for folder, suffixes in [(folder, {".exr"}) for folder in scenes] + [(folder, _PHOTOS) for folder in photos]:
+    for folder, suffixes in [(f, {".exr"}) for f in (*scenes, *rendered)] + [(f, _PHOTOS) for f in photos]:
         if not any(path.suffix.lower() in suffixes for path in folder.iterdir()):
             raise UnsuitableInputError(f"{str(folder)!r} holds no files of the kind {' '.join(sorted(suffixes))}.")
     return chain(
         chain.from_iterable(map(scene_pictures, scenes)),
         synthetic_pictures(synthetic, seed=seed),
         chain.from_iterable(map(photo_pictures, photos)),
+        chain.from_iterable(scene_pictures(folder, kind="rendered") for folder in rendered),
     )
 
 
-def scene_pictures(folder: Path) -> Iterator[Picture]:
+def scene_pictures(folder: Path, *, kind: str = "scene") -> Iterator[Picture]:
     """Yield the EXR scenes of a folder in order of name."""
     for path in sorted(folder.glob("*.exr")):
         data = np.clip(read_exr(path).data[:, :, :3], 0, _BRIGHTEST)
-        yield Picture(path.stem, "scene", data.astype(np.float16))
+        yield Picture(path.stem, kind, data.astype(np.float16))
 
 
 def photo_pictures(folder: Path) -> Iterator[Picture]:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 Feed = Callable[[Tensor], Sequence[Tensor]]
-"""Makes a network's inputs of the planes (N, 6, H, W) of `dualiso.planes`."""
+"""Makes a network's inputs of one tensor (N, C, H, W)."""
 
 BORDER_ERROR = 2e-4
 """Difference of a tile from the whole picture, in compressed units, that at most one value in a thousand exceeds: a
@@ -19,7 +19,6 @@ fiftieth of the noise of an ordinary sample, and a twentieth of a code of an 8-b
 
 _PERCENTILE = 99.9
 _PROBE_CELLS = 16
-_PLANES = 6
 
 
 def multiply_accumulates(network: nn.Module, inputs: Sequence[Tensor]) -> int:
@@ -43,7 +42,7 @@ def multiply_accumulates(network: nn.Module, inputs: Sequence[Tensor]) -> int:
     return total
 
 
-def reach(network: nn.Module, feed: Feed, *, multiple: tuple[int, int]) -> tuple[int, int]:
+def reach(network: nn.Module, feed: Feed, *, channels: int, multiple: tuple[int, int]) -> tuple[int, int]:
     """Return by how many rows and columns an output can lie away from a cell of the input and still depend on it.
 
     A cell of `multiple` that holds no numbers makes all that depends on it no number, whatever the weights are. Tiles
@@ -53,13 +52,18 @@ def reach(network: nn.Module, feed: Feed, *, multiple: tuple[int, int]) -> tuple
     ----------
     network : Module
     feed : callable
+    channels : int
+        C of what it takes.
     multiple : tuple of 2 int
         What heights and widths of the inputs must be divisible by.
     """
     # In double precision convolutions are plain sums; faster algorithms let what is no number spill over.
     probe = copy.deepcopy(network).double().cpu()
     rows, columns = multiple
-    return _reach(probe, feed, multiple, axis=0, other=columns), _reach(probe, feed, multiple, axis=1, other=rows)
+    return (
+        _reach(probe, feed, (channels, *multiple), axis=0, other=columns),
+        _reach(probe, feed, (channels, *multiple), axis=1, other=rows),
+    )
 
 
 def measure_border(
@@ -77,7 +81,7 @@ def measure_border(
     ----------
     network : Module
     feed : callable
-    planes : Tensor (N, 6, H, W)
+    planes : Tensor (N, C, H, W)
         Of pictures with much texture, larger than a tile by the network's reach on all sides.
     multiple : tuple of 2 int
         The border comes in these steps.
@@ -114,13 +118,13 @@ def measure_border(
     return border, percentile(*border)
 
 
-def _reach(probe: nn.Module, feed: Feed, multiple: tuple[int, int], *, axis: int, other: int) -> int:
+def _reach(probe: nn.Module, feed: Feed, cell: tuple[int, int, int], *, axis: int, other: int) -> int:
     """Return the reach along one axis, on a picture that is as long as it takes and narrow across."""
-    step = multiple[axis]
+    channels, step = cell[0], cell[1 + axis]
     cells = _PROBE_CELLS
     while True:
         length, first = 2 * cells * step, cells * step
-        shape = (1, _PLANES, length, other) if axis == 0 else (1, _PLANES, other, length)
+        shape = (1, channels, length, other) if axis == 0 else (1, channels, other, length)
         planes = torch.zeros(shape, dtype=torch.float64)
         planes.narrow(2 + axis, first, step).fill_(torch.nan)
         with torch.no_grad():

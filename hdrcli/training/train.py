@@ -15,12 +15,12 @@ import torch
 
 from hdrcli.errors import ModelError, OutputError, UsageError
 from hdrcli.inference.registry import find_model
-from hdrcli.training.dual_iso import TASKS, DualIsoOptions
 from hdrcli.training.export import model_weights
 from hdrcli.training.fit import FitSettings, State, fit, load_weights, read_checkpoint
 from hdrcli.training.forms import form_of
 from hdrcli.training.networks import build_network, network_config, parameter_count
 from hdrcli.training.shards import read_shards, shard_facts
+from hdrcli.training.tasks import task_kind
 
 DEVICES = ("auto", "cpu", "cuda")
 
@@ -41,7 +41,7 @@ class Plan:
     config : mapping of str to object
         How the network is built, where not as usual.
     options : mapping of str to object
-        What differs from the defaults of `DualIsoOptions`.
+        What differs from the defaults of the options of its task.
     settings : FitSettings
     seed : int
     device : str
@@ -83,7 +83,8 @@ def train(plan: Plan, *, say: Callable[[str], object] = print, stop: Callable[[]
         When the checkpoint exists and is not to be resumed.
     """
     form = form_of(plan.network)
-    options = DualIsoOptions(**plan.options)
+    kind = task_kind(plan.network)
+    options = kind.options(**plan.options)
     options.check(form.multiple)
     _check(plan)
     device = find_device(plan.device)
@@ -101,9 +102,7 @@ def train(plan: Plan, *, say: Callable[[str], object] = print, stop: Callable[[]
         _start(state, plan)
     _open_log(plan.log, state)
     workers = 1 if device.type == "cpu" else max(1, min(_MOST_WORKERS, (os.cpu_count() or 1) - 2))
-    task = TASKS[plan.network](
-        read_shards(plan.shards), options=options, seed=plan.seed, device=device, workers=workers
-    )
+    task = kind.task(read_shards(plan.shards), options=options, seed=plan.seed, device=device, workers=workers)
     try:
         say(f"{plan.network}: {parameter_count(network)} parameters, on {facts['device']}, from step {state.step}")
         say("classical estimate: " + "  ".join(f"{key} {value:.2f}" for key, value in task.baseline().items()))
@@ -122,15 +121,15 @@ def train(plan: Plan, *, say: Callable[[str], object] = print, stop: Callable[[]
     return state
 
 
-def task_options(words: Sequence[str]) -> dict[str, Any]:
-    """Return options of `DualIsoOptions` from words such as "crop=160".
+def task_options(network: str, words: Sequence[str]) -> dict[str, Any]:
+    """Return options of a network's task from words such as "crop=160".
 
     Raises
     ------
     UsageError
-        When there is no such option, or the value is of another type.
+        When there is no such network or option, or the value is of another type.
     """
-    known = {entry.name: type(entry.default) for entry in fields(DualIsoOptions)}
+    known = {entry.name: type(entry.default) for entry in fields(task_kind(network).options)}
     options: dict[str, Any] = {}
     for word in words:
         name, equals, text = word.partition("=")
@@ -216,7 +215,7 @@ def _check(plan: Plan) -> None:
             raise OutputError(f"There is no folder {str(path.absolute().parent)!r} to write {path.name!r} to.")
 
 
-def _facts(plan: Plan, options: DualIsoOptions, *, config: dict[str, Any], device: torch.device) -> dict[str, Any]:
+def _facts(plan: Plan, options: Any, *, config: dict[str, Any], device: torch.device) -> dict[str, Any]:
     """Return what the checkpoint says of the training; plain types only."""
     facts: dict[str, Any] = {
         "network": plan.network,

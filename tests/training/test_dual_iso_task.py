@@ -80,7 +80,7 @@ def test_the_sample_plane_is_the_estimate_plus_noise_where_nothing_clips(picture
 
 def test_crops_begin_at_the_phase_of_the_cell(task: DualIsoTask) -> None:
     task.batch(0)
-    chunk = task._chunks[0].result()
+    chunk = task._chunks[0]
     # Rows of the noise plane tell the class: photographs have less read noise in the high rows.
     for planes in task.batch(1)["planes"]:
         found = [

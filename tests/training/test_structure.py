@@ -40,18 +40,18 @@ def test_grouped_convolutions_multiply_less() -> None:
 def test_reach_of_plain_convolutions_is_the_sum_of_their_radii(
     multiple: tuple[int, int], expected: tuple[int, int]
 ) -> None:
-    assert reach(convolutions(1, 3, 2), first_plane, multiple=multiple) == expected
+    assert reach(convolutions(1, 3, 2), first_plane, channels=6, multiple=multiple) == expected
 
 
 def test_reach_of_the_published_network_is_69() -> None:
     form = form_of("dualisonet-dsc")
-    assert reach(build_network("dualisonet-dsc"), form.feed, multiple=form.multiple) == (69, 69)
+    assert reach(build_network("dualisonet-dsc"), form.feed, channels=6, multiple=form.multiple) == (69, 69)
 
 
 def test_reach_of_the_unet_is_twice_as_far_along_columns_of_the_cell() -> None:
     form = form_of("dualiso-unet")
     network = build_network("dualiso-unet", {"widths": [4, 4, 4], "blocks": [1, 0, 1, 0, 0]})
-    rows, columns = reach(network, form.feed, multiple=form.multiple)
+    rows, columns = reach(network, form.feed, channels=6, multiple=form.multiple)
     # Packed: 1 + 2 at full size, 2 at a quarter (8 of full size) with up to 3 of its own cell, 1 in the tail.
     assert rows == 2 * columns
     assert 4 * (1 + 2 + 8 + 1) <= rows <= 4 * (1 + 2 + 8 + 3 + 1)
@@ -63,7 +63,7 @@ def test_tiles_with_the_reach_as_border_equal_the_whole() -> None:
     network = build_network("dualiso-unet", {"widths": [4, 4, 4], "blocks": [1, 0, 1, 0, 0]})
     for parameter in network.parameters():
         nn.init.normal_(parameter, 0, 0.2)
-    rows, columns = reach(network, form.feed, multiple=form.multiple)
+    rows, columns = reach(network, form.feed, channels=6, multiple=form.multiple)
     planes = torch.rand(1, 6, 256, 128)
     with torch.no_grad():
         whole, tile = network(planes), network(planes[..., 64:192, 32:96])

@@ -39,7 +39,7 @@ def test_an_output_depends_on_as_many_pixels_around_it_as_stated(part: str, half
     # Narrow, for speed: the reach is that of the kernels and does not depend on the width.
     network = TwoStageNet(width=4, growth=2)
     whole = network.get_submodule(part) if part else nn.Sequential(network.first, network.second)
-    assert reach(whole, lambda planes: (planes[:, :3],), multiple=(1, 1)) == (half_width, half_width)
+    assert reach(whole, lambda codes: (codes,), channels=3, multiple=(1, 1)) == (half_width, half_width)
 
 
 def test_tiles_with_a_border_of_the_reach_equal_the_whole_picture() -> None:

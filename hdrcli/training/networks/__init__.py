@@ -11,10 +11,14 @@ from torch import nn
 from hdrcli.errors import ModelError, UsageError
 from hdrcli.training.networks.dualiso_unet import DualIsoUNet
 from hdrcli.training.networks.dualisonet import DualIsoNetPair
+from hdrcli.training.networks.single_unet import SingleUNet
+from hdrcli.training.networks.two_stage import TwoStageNet
 
 NETWORKS: Mapping[str, Callable[..., nn.Module]] = {
     "dualiso-unet": DualIsoUNet,
     "dualisonet-dsc": DualIsoNetPair,
+    "single-unet": SingleUNet,
+    "two-stage": TwoStageNet,
 }
 """By the name of the model that they become."""
 

@@ -1,0 +1,191 @@
+"""The task of the network for one picture: batches of photographed views, the loss, the validation figures.
+
+A view is a picture as a camera would have taken it, whole: what is clipped can only be told from what surrounds it.
+Views come in chunks, each of which gives several batches, because photographing costs as much as a step. Every chunk
+and every batch follows from the seed and its number alone, so training can be resumed at any step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from hdrcli.errors import UsageError
+from hdrcli.expand.features import from_stops, srgb_light, to_stops
+from hdrcli.images import FloatArray
+from hdrcli.training.networks.single_unet import SingleUNet, curved, unrefined
+from hdrcli.training.prepare import Ahead, draw_pictures, split_places
+from hdrcli.training.shards import Picture
+from hdrcli.training.single_losses import Weights, picture_loss
+from hdrcli.training.single_metrics import COLUMNS, figures
+from hdrcli.training.views import Views, photograph_views
+
+_KIND_SHARES = {"scene": 0.55, "rendered": 0.2, "photo": 0.2, "synthetic": 0.05}
+_EVERY = {"curve": 4, "surroundings": 2, "all": 1}
+"""Pixel in both directions that counts in the loss: light in between is much alike."""
+PARTS = ("curve", "surroundings", "all")
+
+_VALIDATION_ROUNDS = 4
+"""Pictures made of each held-out scene."""
+
+
+@dataclass(frozen=True)
+class SingleOptions:
+    """What may be varied.
+
+    Attributes
+    ----------
+    batch : int
+        Views of a step.
+    height, width : int
+        Of a view, multiples of 8.
+    views : int
+        Views of a chunk.
+    steps_per_chunk : int
+        Batches made of a chunk.
+    part : str
+        What is trained: "curve" (by the level statistics alone, on few pixels: quick), "surroundings" (the first
+        graph), or "all".
+    """
+
+    batch: int = 8
+    height: int = 256
+    width: int = 384
+    views: int = 32
+    steps_per_chunk: int = 24
+    part: str = "all"
+
+    def check(self, multiple: tuple[int, int]) -> None:
+        """Refuse what makes no sense for a network whose inputs have sides of these multiples.
+
+        Raises
+        ------
+        UsageError
+        """
+        for name in ("batch", "views", "steps_per_chunk"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name} is at least 1, not {getattr(self, name)}.")
+        if self.part not in PARTS:
+            raise UsageError(f"There is no part {self.part!r}; choose from {', '.join(PARTS)}.")
+        for name, step in zip(("height", "width"), multiple, strict=True):
+            if getattr(self, name) < 16 or getattr(self, name) % step:
+                raise UsageError(f"{name} is a multiple of {step} from 16, not {getattr(self, name)}.")
+
+
+class SingleTask:
+    """Batches, loss and validation for `SingleUNet`.
+
+    Parameters
+    ----------
+    pictures : sequence of Picture
+        Training pictures, of which some places are kept for validation (`prepare.split_places`).
+    options : SingleOptions
+    seed : int
+    device : torch.device
+    workers : int
+        Chunks that are prepared at the same time, ahead of the training.
+
+    Raises
+    ------
+    UnsuitableInputError
+        When there is nothing left to train on.
+    """
+
+    def __init__(
+        self, pictures: Sequence[Picture], *, options: SingleOptions, seed: int, device: torch.device, workers: int = 1
+    ) -> None:
+        self.training, self.validation = split_places(pictures)
+        self.options = options
+        self.seed = seed
+        self.device = device
+        self._chunks = Ahead(self._chunk, workers=workers)
+        self._fixed: Views | None = None
+
+    def batch(self, step: int) -> dict[str, Tensor]:
+        """Return the batch of a step: the parts of `Views` of these names, on the device."""
+        views = self._chunks[step // self.options.steps_per_chunk]
+        rng = np.random.default_rng([self.seed, 1, step])
+        which = rng.choice(self.options.views, self.options.batch, replace=self.options.batch > self.options.views)
+        return {name: part.to(self.device, non_blocking=True) for name, part in views.taken(which.tolist()).items()}
+
+    def loss(self, network: nn.Module, batch: dict[str, Tensor]) -> Tensor:
+        """Return the loss of the network, or of its first graph alone."""
+        assert isinstance(network, SingleUNet)  # the only network of this task
+        thin = slice(None, None, _EVERY[self.options.part])
+        codes, raised, truth = (batch[name][:, :, thin, thin] for name in ("codes", "expansion", "truth"))
+        picture = self._unrefined(network, batch, codes, raised)
+
+        def distance(answer: Tensor) -> Tensor:
+            return picture_loss(
+                answer.float(), truth, percentile=batch["percentile"], lit=batch["lit"], weights=Weights()
+            )
+
+        if self.options.part != "all":
+            return distance(picture[:, 3:6])
+        # The first graph keeps a goal of its own, or it would leave the curve to the second, which sees too little.
+        return distance(network.refinement(picture)) + 0.5 * distance(picture[:, 3:6])
+
+    def validate(self, network: nn.Module) -> dict[str, float]:
+        """Return the mean figures of `single_metrics` on views of held-out scenes."""
+        assert isinstance(network, SingleUNet)
+        views = self._validation_views()
+        answers = {}
+        network.eval()
+        with torch.no_grad():
+            for i in range(len(views.codes)):
+                one = {name: part.to(self.device) for name, part in views.taken([i]).items()}
+                picture = self._unrefined(network, one, one["codes"], one["expansion"])
+                answer = network.refinement(picture) if self.options.part == "all" else picture[:, 3:6]
+                answers[i] = answer[0].float().cpu().numpy()
+        network.train()
+        return view_figures(views, answers)
+
+    def baseline(self) -> dict[str, float]:
+        """Return the figures of the classical expansion on the same views."""
+        return self._classical(range(len(self._validation_views().codes)))
+
+    def close(self) -> None:
+        """Stop preparing batches."""
+        self._chunks.close()
+
+    def _unrefined(self, network: SingleUNet, batch: dict[str, Tensor], codes: Tensor, raised: Tensor) -> Tensor:
+        if self.options.part == "curve":
+            return torch.cat([codes, curved(codes, network.surroundings.curve_of_levels(batch["levels"])) + raised], 1)
+        curve, maps = network.surroundings(batch["planes"], batch["levels"])
+        return unrefined(codes, raised, curve, maps)
+
+    def _classical(self, which: Iterable[int]) -> dict[str, float]:
+        views = self._validation_views()
+        some = {i: views.taken([i]) for i in which}
+        answers = {
+            i: to_stops(srgb_light(one["codes"][0].numpy())) + one["expansion"][0].numpy() for i, one in some.items()
+        }
+        return view_figures(views, answers)
+
+    def _validation_views(self) -> Views:
+        if self._fixed is None:
+            rng = np.random.default_rng([self.seed, 3])
+            self._fixed = self._photograph(self.validation * _VALIDATION_ROUNDS, rng, augment=False)
+        return self._fixed
+
+    def _chunk(self, number: int) -> Views:
+        rng = np.random.default_rng([self.seed, 2, number])
+        pictures = draw_pictures(self.training, self.options.views, rng, shares=_KIND_SHARES)
+        return self._photograph(pictures, rng, augment=True)
+
+    def _photograph(self, pictures: Sequence[Picture], rng: np.random.Generator, *, augment: bool) -> Views:
+        return photograph_views(pictures, rng, size=(self.options.height, self.options.width), augment=augment)
+
+
+def view_figures(views: Views, answers: Mapping[int, FloatArray]) -> dict[str, float]:
+    """Return the mean figures of `single_metrics` of answers (3, H, W) in stops over the floor, by number of view."""
+    rows = []
+    for i, answer in answers.items():
+        truth = views.truth[i].float().numpy()
+        light, true = (np.ascontiguousarray(from_stops(stops).transpose(1, 2, 0)) for stops in (answer, truth))
+        rows.append(figures(light, true))
+    return {column: float(np.nanmean([row[column] for row in rows])) for column in COLUMNS}
