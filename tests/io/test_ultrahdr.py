@@ -110,6 +110,21 @@ def test_the_index_is_right_whatever_the_metadata(tmp_path: Path, metadata: Meta
     assert second_jpeg(tmp_path / "a.jpg").endswith(b"\xff\xd9")
 
 
+def test_a_damaged_index_never_costs_the_picture(tmp_path: Path) -> None:
+    base = write(tmp_path / "a.jpg", hdr_light())
+    whole = (tmp_path / "a.jpg").read_bytes()
+    begin = whole.find(b"MPF\0")
+    found = set()
+    for place in range(begin, begin + 86):
+        for value in (0, 0xFF):
+            (tmp_path / "b.jpg").write_bytes(whole[:place] + bytes([value]) + whole[place + 1 :])
+            file = read_display(tmp_path / "b.jpg")
+            assert file.image is not None
+            assert file.image.data.shape == base.data.shape
+            found.add(file.hdr)
+    assert found == {"", "gain map"}
+
+
 def test_metadata_is_carried_and_the_picture_upright(tmp_path: Path) -> None:
     write(tmp_path / "ünï 漢.jpg", hdr_light())
     found = read_metadata(tmp_path / "ünï 漢.jpg")
