@@ -1,6 +1,6 @@
 """Quality of one-picture HDR on simulated display pictures, side by side in one run.
 
-    python benchmarks/single.py --scenes ../shared/data/scenes/val [--tuning] [--pictures FOLDER]
+    python benchmarks/single.py [MODEL ...] --scenes ../shared/data/scenes/val [--tuning] [--pictures FOLDER]
 
 Every scene of the folder becomes one seeded picture (`hdrcli.training.single_cases`); each method sees the same. The
 methods in the table:
@@ -8,6 +8,8 @@ methods in the table:
 inverse sRGB      the light that the profile says: clipped stays clipped
 inverse Reinhard  the photographic operator undone, white at three times its middle
 none              `hdrcli single --model none`
+NAME              `hdrcli single --model NAME` of every shipped network, or of those that are named
+NAME blended      the same with `--blend`: well exposed parts as the profile says
 
 Figures, after fitting one gain over unclipped pixels: `mu`, mu-PSNR of NTIRE 2021 in dB; `pu21`, PU21-PSNR in dB with
 the clip at 100 cd/m2, up to 1000; `clipped` and `unclipped`, RMS error in stops over pixels with a channel above the
@@ -25,21 +27,15 @@ import cv2
 import numpy as np
 
 from hdrcli.images import FloatArray
+from hdrcli.inference.registry import shipped_models
 from hdrcli.training.single_cases import single_cases
-from hdrcli.training.single_evaluate import (
-    INVERSE_SRGB,
-    Row,
-    evaluate,
-    line,
-    pictures_below,
-    standard_methods,
-    table,
-)
+from hdrcli.training.single_evaluate import Row, evaluate, line, standard_methods, table, verdicts
 from hdrcli.training.single_metrics import fitted
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", metavar="MODEL", nargs="*", help="name or folder; by default all that are shipped")
     parser.add_argument("--scenes", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--tuning", action="store_true", help="curves of the families of training")
@@ -51,14 +47,9 @@ def main() -> None:
         if arguments.pictures:
             save_pictures(arguments.pictures, row, answers)
 
-    methods = standard_methods()
+    methods = standard_methods(arguments.models or [model.name for model in shipped_models(task="single")])
     rows = evaluate(single_cases(arguments.scenes, seed=arguments.seed, tuning=arguments.tuning), methods, each=each)
-    print("", *table(rows), sep="\n")
-    for name in [name for name in methods if name != INVERSE_SRGB]:
-        below = pictures_below(rows, name, INVERSE_SRGB)
-        print(
-            f"pictures where {name} is more than 0.5 dB below {INVERSE_SRGB}: {len(below)} {' '.join(below)}".rstrip()
-        )
+    print("", *table(rows), *verdicts(rows), sep="\n")
 
 
 def save_pictures(folder: Path, row: Row, answers: Mapping[str, FloatArray]) -> None:

@@ -16,6 +16,7 @@ from hdrcli.errors import HdrcliError, UnreadableFileError, UnsuitableInputError
 
 PROGRAM = "python -m hdrcli.training"
 # Packages that not every installation has, and the extra that brings each.
+_NO_SCENES = "There are no scenes (*.exr) in {!r}."
 _EXTRA = {"torch": "train", "onnx": "train", "onnxscript": "train", "mitsuba": "render", "mitsuba_oidn": "render"}
 
 
@@ -91,7 +92,9 @@ def pack(arguments: argparse.Namespace) -> int:
     from hdrcli.training.shards import write_shards
     from hdrcli.training.sources import training_pictures
 
-    pictures = training_pictures(arguments.scenes, arguments.photos, synthetic=arguments.synthetic, seed=arguments.seed)
+    pictures = training_pictures(
+        arguments.scenes, arguments.photos, arguments.rendered, synthetic=arguments.synthetic, seed=arguments.seed
+    )
     for path in write_shards(pictures, arguments.output, overwrite=arguments.overwrite):
         print(f"{path}  {path.stat().st_size / 2**20:.1f} MiB")
     return 0
@@ -105,7 +108,7 @@ def fit(arguments: argparse.Namespace) -> int:
     from hdrcli.training.fit import FitSettings
     from hdrcli.training.train import Plan, network_options, task_options, train
 
-    options = task_options(arguments.set)
+    options = task_options(arguments.name, arguments.set)
     options |= {name: value for name in ("crop", "batch") if (value := getattr(arguments, name)) is not None}
     checkpoint = arguments.checkpoint or Path(f"{arguments.name}.pt")
     settings = FitSettings(
@@ -146,28 +149,60 @@ def plot(arguments: argparse.Namespace) -> int:
 
 def evaluate(arguments: argparse.Namespace) -> int:
     """Measure models and print the table."""
-    from hdrcli.inference.registry import find_model, shipped_names
-    from hdrcli.training import evaluate as measuring
-    from hdrcli.training.cases import dual_iso_cases
+    from hdrcli.inference.registry import find_model, shipped_models
 
     if not arguments.scenes.is_dir():
         raise UnreadableFileError(f"There is no folder {str(arguments.scenes)!r}.")
-    shipped = [name for name in shipped_names() if find_model(name).manifest.task == "deinterlace"]
-    models = arguments.models or shipped
+    named = [find_model(name) for name in arguments.models]
+    tasks = sorted({model.manifest.task for model in named}) or [arguments.task]
+    if len(tasks) > 1:
+        raise UsageError(f"Models for {' and '.join(tasks)} cannot be measured in one table.")
+    models = arguments.models or [model.name for model in shipped_models(task=tasks[0])]
+    measured = _measured_single if tasks[0] == "single" else _measured_dual_iso
+    return measured(arguments, models)
+
+
+def _measured_dual_iso(arguments: argparse.Namespace, models: Sequence[str]) -> int:
+    from hdrcli.inference.registry import find_model
+    from hdrcli.training import evaluate as measuring
+    from hdrcli.training.cases import dual_iso_cases
+
     rows = measuring.evaluate(
         dual_iso_cases(arguments.scenes, seed=arguments.seed, iso=arguments.iso),
         measuring.standard_methods(models),
         each=lambda row, frame, answers: None if arguments.json else _say(measuring.line(row)),
     )
     if not rows:
-        raise UnsuitableInputError(f"There are no scenes (*.exr) in {str(arguments.scenes)!r}.")
+        raise UnsuitableInputError(_NO_SCENES.format(str(arguments.scenes)))
     if arguments.json:
         print(json.dumps(measuring.report(rows), indent=2))
     else:
         print("", *measuring.table(rows), *measuring.verdicts(rows, models), sep="\n")
-    if arguments.record:
-        for name in models:
-            measuring.record(find_model(name), rows, name=name, data=arguments.record)
+    for name in models if arguments.record else ():
+        measuring.record(find_model(name), rows, name=name, data=arguments.record)
+    return 0
+
+
+def _measured_single(arguments: argparse.Namespace, models: Sequence[str]) -> int:
+    from hdrcli.inference.registry import find_model
+    from hdrcli.training import single_evaluate as measuring
+    from hdrcli.training.single_cases import single_cases
+
+    if arguments.iso is not None:
+        raise UsageError("--iso is for models that deinterlace.")
+    rows = measuring.evaluate(
+        single_cases(arguments.scenes, seed=arguments.seed),
+        measuring.standard_methods(models),
+        each=lambda row, answers: None if arguments.json else _say(measuring.line(row)),
+    )
+    if not rows:
+        raise UnsuitableInputError(_NO_SCENES.format(str(arguments.scenes)))
+    if arguments.json:
+        print(json.dumps(measuring.report(rows), indent=2))
+    else:
+        print("", *measuring.table(rows), *measuring.verdicts(rows), sep="\n")
+    for name in models if arguments.record else ():
+        measuring.record(find_model(name), rows, name=name, data=arguments.record)
     return 0
 
 
@@ -220,6 +255,7 @@ def _add_pack(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("--scenes", metavar="DIR", type=Path, action="append", default=[], help="folder of EXR scenes")
     add("--photos", metavar="DIR", type=Path, action="append", default=[], help="folder of 8-bit photographs")
+    add("--rendered", metavar="DIR", type=Path, action="append", default=[], help="folder of what `render` made")
     add("--synthetic", metavar="N", type=int, default=0, help="pictures to draw")
     add("--seed", type=int, default=1, help="of the drawn pictures")
     add("-o", "--output", metavar="FOLDER", type=Path, required=True)
@@ -229,7 +265,7 @@ def _add_pack(command: argparse.ArgumentParser) -> None:
 
 def _add_fit(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
-    add("name", metavar="NETWORK", help="dualiso-unet or dualisonet-dsc")
+    add("name", metavar="NETWORK", help="such as dualiso-unet or single-unet")
     add("--shards", metavar="FILE", type=Path, nargs="+", required=True, help="written by `pack`")
     add("--minutes", type=float, help="length of the schedule; with --steps, of this run")
     add("--steps", type=int, help="length of the schedule")
@@ -254,6 +290,7 @@ def _add_evaluate(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("models", metavar="MODEL", nargs="*", help="name or folder; by default all that are shipped")
     add("--scenes", metavar="DIR", type=Path, required=True, help="folder of EXR scenes")
+    add("--task", default="deinterlace", choices=("deinterlace", "single"), help="where no model is named")
     add("--iso", metavar="L/H", type=_iso_pair, help="one ISO pair for all frames instead of four in turn")
     add("--seed", type=int, default=1)
     add("--json", action="store_true", help="print everything as JSON")

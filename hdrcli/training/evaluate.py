@@ -303,15 +303,28 @@ def record(model: Model, rows: Sequence[Row], *, name: str, data: str) -> None:
         When the manifest cannot be written.
     """
     methods = means(rows)
-    path = model.folder / MANIFEST
     figures = {label: methods[key] for label, key in (("model", name), (CLASSICAL, CLASSICAL), (LINEAR, LINEAR))}
+    write_metrics(model, figures, count={"frames": len(rows)}, data=data)
+
+
+def write_metrics(
+    model: Model, figures: Mapping[str, Mapping[str, float]], *, count: Mapping[str, int], data: str
+) -> None:
+    """Write figures by method into a model's manifest, as measured on `data`; those of other data stay.
+
+    Raises
+    ------
+    OutputError
+        When the manifest cannot be written.
+    """
+    path = model.folder / MANIFEST
     rounded = {
         label: {key: round(value, 3) for key, value in values.items() if np.isfinite(value)}
         for label, values in figures.items()
     }
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        content.setdefault("metrics", {})[data] = {"frames": len(rows), **rounded}
+        content.setdefault("metrics", {})[data] = {**count, **rounded}
         path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     except OSError as error:
         raise OutputError(f"{str(path)!r} cannot be written: {error.strerror}.") from error

@@ -335,6 +335,8 @@ def _step(state: State, task: Task, precision: str) -> Tensor:
     decay = min(_MEAN_DECAY, (1 + state.step) / (10 + state.step))
     with torch.no_grad():
         torch._foreach_lerp_(list(state.mean.parameters()), list(state.network.parameters()), 1 - decay)
+        for mean, own in zip(state.mean.buffers(), state.network.buffers(), strict=True):
+            mean.copy_(own)  # measured, not learned
     return loss.detach()
 
 

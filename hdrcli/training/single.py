@@ -29,7 +29,7 @@ _EVERY = {"curve": 4, "surroundings": 2, "all": 1}
 """Pixel in both directions that counts in the loss: light in between is much alike."""
 PARTS = ("curve", "surroundings", "all")
 
-_VALIDATION_ROUNDS = 4
+_VALIDATION_ROUNDS = 10
 """Pictures made of each held-out scene."""
 
 

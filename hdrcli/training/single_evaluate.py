@@ -10,10 +10,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hdrcli.expand.clipping import keep_well_exposed
 from hdrcli.expand.highlights import expand_highlights
+from hdrcli.expand.learned import expand_learned
 from hdrcli.images import DisplayImage, FloatArray
+from hdrcli.inference.registry import Model, find_model
+from hdrcli.inference.session import Session
 from hdrcli.io.profile import linearise
 from hdrcli.isp.colour import luminance_weights
+from hdrcli.training.evaluate import write_metrics
 from hdrcli.training.single_cases import SingleCase
 from hdrcli.training.single_metrics import COLUMNS, figures
 
@@ -21,6 +26,9 @@ INVERSE_SRGB = "inverse sRGB"
 CLASSICAL = "none"
 REINHARD_WHITE = 3.0
 """Scene luminance that `inverse_reinhard` gives white, over the luminance of which it makes half of white."""
+
+BLENDED = " blended"
+"""After the name of a model: `hdrcli single --blend`."""
 
 _WIDTH = 17
 
@@ -54,9 +62,34 @@ def classical(image: DisplayImage) -> FloatArray:
     return expand_highlights(linearise(image).data)
 
 
-def standard_methods() -> dict[str, Method]:
-    """Return what every table shows."""
-    return {INVERSE_SRGB: inverse_srgb, "inverse Reinhard": inverse_reinhard, CLASSICAL: classical}
+def learned(name: str, *, blend: bool = False) -> Method:
+    """Return the method of a model, or of one that leaves what is well exposed as the profile says it.
+
+    Raises
+    ------
+    ModelError
+        When there is no such model for one picture, or it cannot run here.
+    """
+    session = Session(find_model(name, task="single"), device="cpu")
+
+    def method(image: DisplayImage) -> FloatArray:
+        codes = image.data * np.float32(1 / np.iinfo(image.data.dtype).max)
+        light = expand_learned(codes, session)
+        return keep_well_exposed(light, linearise(image).data, codes) if blend else light
+
+    return method
+
+
+def standard_methods(models: Iterable[str] = ()) -> dict[str, Method]:
+    """Return what every table shows: what the profile says, two classical methods, and models pure and blended."""
+    methods: dict[str, Method] = {
+        INVERSE_SRGB: inverse_srgb,
+        "inverse Reinhard": inverse_reinhard,
+        CLASSICAL: classical,
+    }
+    for name in models:
+        methods |= {name: learned(name), f"{name}{BLENDED}": learned(name, blend=True)}
+    return methods
 
 
 def evaluate(
@@ -124,3 +157,43 @@ def table(rows: Sequence[Row]) -> list[str]:
 def pictures_below(rows: Sequence[Row], method: str, other: str, *, by_db: float = 0.5) -> list[str]:
     """Return the names of the pictures where the mu-PSNR of a method is further below that of another than `by_db`."""
     return [row.case.name for row in rows if row.figures[method]["mu"] < row.figures[other]["mu"] - by_db]
+
+
+def verdicts(rows: Sequence[Row]) -> list[str]:
+    """Return a line for each method about what it gains over inverse sRGB, and on which pictures it loses."""
+    mean = means(rows)
+    base = mean[INVERSE_SRGB]
+    lines = []
+    for name, values in mean.items():
+        if name == INVERSE_SRGB:
+            continue
+        below = pictures_below(rows, name, INVERSE_SRGB)
+        shown = f" ({', '.join(below)})" if below else ""
+        lines.append(
+            f"{name} over {INVERSE_SRGB}: mu {values['mu'] - base['mu']:+.2f} dB, "
+            f"pu21 {values['pu21'] - base['pu21']:+.2f} dB, clipped {values['clipped'] / base['clipped']:.2f} times, "
+            f"unclipped {values['unclipped'] / base['unclipped']:.2f} times; "
+            f"more than 0.5 dB worse on {len(below)}{shown}"
+        )
+    return lines
+
+
+def report(rows: Sequence[Row]) -> dict[str, object]:
+    """Return everything as what JSON can hold."""
+    pictures = [
+        {
+            "name": row.case.name,
+            "curve": row.case.capture.settings.curve.family,
+            "clipped": row.case.capture.settings.clipped,
+            "figures": {name: dict(values) for name, values in row.figures.items()},
+        }
+        for row in rows
+    ]
+    return {"pictures": pictures, "means": means(rows)}
+
+
+def record(model: Model, rows: Sequence[Row], *, name: str, data: str) -> None:
+    """Write the means of a model, and of what it is compared with, into its manifest (`evaluate.write_metrics`)."""
+    mean = means(rows)
+    figures = {"model": mean[name], CLASSICAL: mean[CLASSICAL], INVERSE_SRGB: mean[INVERSE_SRGB]}
+    write_metrics(model, figures, count={"pictures": len(rows)}, data=data)

@@ -25,7 +25,7 @@ LOSSES = ("paper", "l1")
 
 _BRIGHTEST = 32.0
 _COLOUR_WEIGHT = 1 / 255
-_VALIDATE_EVERY = 4
+_VALIDATE_EVERY = 10
 
 
 @dataclass(frozen=True)

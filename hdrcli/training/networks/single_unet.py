@@ -49,8 +49,14 @@ class Surroundings(nn.Module):
         self.down = nn.ModuleList([ResidualBlock(width) for width in widths])
         self.shrink = nn.ModuleList([nn.Conv2d(a, b, 2, stride=2) for a, b in pairwise(widths)])
         # 1 x 1 convolutions instead of linear layers, so that everything is a picture.
+        count = len(STATISTICS) * LEVELS
         self.levels = nn.Sequential(
-            nn.Conv2d(len(STATISTICS) * LEVELS, vector, 1), nn.ReLU(), nn.Dropout(0.1), nn.Conv2d(vector, vector, 1)
+            nn.BatchNorm2d(count, affine=False, momentum=0.02),  # each statistic varies by another measure
+            nn.Dropout(0.2),
+            nn.Conv2d(count, vector, 1),
+            nn.ReLU(),
+            nn.Dropout(0.2),
+            nn.Conv2d(vector, vector, 1),
         )
         self.pooled = nn.Conv2d(2 * widths[-1], vector, 1)
         self.mix = nn.Conv2d(vector, vector, 1)
