@@ -17,6 +17,7 @@ from hdrcli.training.render.parts import (
     facing,
     glow,
     matt,
+    metal,
     pane,
     panel,
     picture,
@@ -29,9 +30,9 @@ from hdrcli.training.render.skies import daylight, weather
 
 
 def sunny_place(rng: np.random.Generator) -> Scene:
-    """Return houses, cars, trees and polished metal under sun and clouds; the sun is in view in one of three."""
+    """Return houses, cars, trees and polished metal under sun and clouds, two of five against the sun."""
     camera = _camera(rng)
-    facing_sun = rng.random() < 0.35
+    facing_sun = rng.random() < 0.4
     azimuth = rng.uniform(-18, 18) if facing_sun else rng.uniform(-180, 180)
     elevation = rng.uniform(3, 22) if facing_sun else rng.uniform(12, 65)
     ground, now = _ground(rng), weather(rng, azimuth, elevation)
@@ -150,11 +151,12 @@ def _sculpture(rng: np.random.Generator, at: furniture.Place) -> list[Plugin]:
     x, y = at
     stone = matt(picture(textures.plaster(rng, textures.paint(rng), strength=0.4)))
     parts = [box((x - size / 2, y - size / 2, 0), (x + size / 2, y + size / 2, plinth), stone, turn=rng.uniform(0, 90))]
+    material = metal(str(rng.choice(["Cr", "Au", "Cu"]))) if rng.random() < 0.6 else random_metal(rng)
     if rng.random() < 0.5:
-        return [*parts, sphere((x, y, plinth + size), size, random_metal(rng))]
+        return [*parts, sphere((x, y, plinth + size), size, material)]
     shape = rounded(upright=rng.uniform(0.3, 1.6), around=rng.uniform(0.3, 1.6))
     place = placed((x, y, plinth + size), size=(size, size * rng.uniform(0.3, 1), size), turn=rng.uniform(0, 180))
-    return [*parts, body(shape, place, random_metal(rng))]
+    return [*parts, body(shape, place, material)]
 
 
 def _sign(rng: np.random.Generator) -> Plugin:
