@@ -10,7 +10,17 @@ import pytest
 
 from hdrcli.training.shards import Picture
 
-_NEEDS_TORCH = ("degrade", "networks", "two_stage", "dual_iso_task", "fit", "structure", "export", "training_command")
+_NEEDS_TORCH = (
+    "degrade",
+    "networks",
+    "two_stage",
+    "dual_iso_task",
+    "losses",
+    "fit",
+    "structure",
+    "export",
+    "training_command",
+)
 collect_ignore = [] if find_spec("torch") else [f"test_{name}.py" for name in _NEEDS_TORCH]
 
 
