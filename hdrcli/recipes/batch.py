@@ -228,8 +228,8 @@ class _Worker:
             return Failure(f"{source.name}: its worker was killed, most likely because memory ran out.", unreadable)
         if self.stage in {"", "read"}:
             return Failure(
-                f"{source.name}: the raw decoder crashed on it ({cause}); the file is damaged, or of a kind that "
-                "LibRaw cannot read.",
+                f"{source.name}: its decoder crashed on it ({cause}); the file is damaged, or of a kind that the "
+                "decoder cannot read.",
                 unreadable,
             )
         return Failure(f"{source.name}: the program crashed at the stage {self.stage!r} ({cause}).", 1, expected=False)

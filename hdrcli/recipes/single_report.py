@@ -116,7 +116,8 @@ class SingleReport:
             facts.append(line("Clipped", clipping_text(self.clipping)))
         facts.append(line("Highlights", f"{'expanded' if expanded else f'{self.light} of the file'}{above}"))
         if expanded:
-            facts.append(line("Model", f"{self.model}; what is well exposed is {'kept' if self.blend else 'its, too'}"))
+            facts.append(line("Model", self.model))
+            facts.append(line("Well exposed part", "as the profile says" if self.blend else "of the network, too"))
         facts += rendering_lines(self.rendering)
         return [*facts, *(line("Note", note) for note in self.notes), seconds_line(self.seconds)]
 

@@ -8,7 +8,10 @@ import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
+import tifffile
+from display_files import hdr_avif, photograph, ultra_hdr
 from PIL import Image
 
 from hdrcli.images import BayerImage
@@ -49,6 +52,27 @@ def write_bases(folder: Path) -> dict[str, bytes]:
         bases[name] = path.read_bytes()
         path.unlink()
     return bases
+
+
+def picture_bases() -> dict[str, bytes]:
+    """Return sound small display pictures by name, one of every kind that is read without an extra."""
+    picture = photograph()
+    bases = {}
+    for kind in ("JPEG", "PNG", "WebP"):
+        buffer = io.BytesIO()
+        Image.fromarray(picture).save(buffer, kind)
+        bases[kind.lower()] = buffer.getvalue()
+    bases["tiff"] = _little_endian_tiff(picture)
+    bases["avif"] = bytes(imagecodecs.avif_encode(picture, level=90))
+    bases["pq"] = hdr_avif(picture.astype(np.uint16) * 4)
+    bases["ultrahdr"] = ultra_hdr()[0]
+    return bases
+
+
+def _little_endian_tiff(picture: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, picture, photometric="rgb", compression="deflate", predictor=True, byteorder="<")
+    return buffer.getvalue()
 
 
 def damage(name: str, data: bytes, rng: np.random.Generator, *, each: int) -> Iterator[tuple[str, bytes]]:
@@ -135,8 +159,21 @@ def strangers(rng: np.random.Generator) -> Iterator[tuple[str, bytes]]:
             yield f"random-{kind}-{number}.CR2", head + rng.bytes(int(4 ** rng.uniform(2, 8)))
 
 
+def write_pictures(folder: Path, *, seed: int = 7, real_files: tuple[Path, ...] = ()) -> list[Path]:
+    """Write the collection for commands that read display pictures into `folder` and return its files."""
+    rng = np.random.default_rng(seed)
+    files = list(strangers(rng))
+    for name, data in picture_bases().items():
+        files += damage(name, data, rng, each=24)
+        files.append((f"{name}-whole.dng", data))
+    files += lies("tiff", picture_bases()["tiff"])
+    for source in real_files:
+        files += damage(source.stem, source.read_bytes(), rng, each=8)
+    return _written(folder, files)
+
+
 def write_corpus(folder: Path, *, seed: int = 7, real_files: tuple[Path, ...] = ()) -> list[Path]:
-    """Write the whole collection into `folder` and return its files."""
+    """Write the collection for commands that read raw files into `folder` and return its files."""
     rng = np.random.default_rng(seed)
     files: list[tuple[str, bytes]] = list(strangers(rng))
     for name, data in write_bases(folder).items():
@@ -144,8 +181,12 @@ def write_corpus(folder: Path, *, seed: int = 7, real_files: tuple[Path, ...] = 
         files += lies(name, data)
     for source in real_files:
         files += damage(source.stem, source.read_bytes(), rng, each=8)
+    return _written(folder, files)
+
+
+def _written(folder: Path, files: list[tuple[str, bytes]]) -> list[Path]:
     paths = []
-    for name, data in files:
+    for name, data in dict(files).items():  # two cuts of a small file may be the same
         path = folder / name
         path.write_bytes(data)
         paths.append(path)

@@ -12,12 +12,13 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
-from damaged_files import dual_iso_capture, write_corpus
+from damaged_files import dual_iso_capture, write_corpus, write_pictures
 from real_command import command_line, environment, run_hdrcli
 
 from hdrcli.io.dng import write_dng
@@ -47,13 +48,15 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def run_batch(folder: Path, command: str, *options: object, every: int = 1) -> Batch:
+def run_batch(
+    folder: Path, command: str, *options: object, write: Callable[..., list[Path]] = write_corpus, every: int = 1
+) -> Batch:
     files_folder, output = folder / "files", folder / "out"
     files_folder.mkdir()
     output.mkdir()
     raw = Path(__file__).resolve().parents[3] / "shared" / "data" / "raw"
     real = tuple(path for path in (raw / name for name in REAL_FILES) if path.exists())
-    files = write_corpus(files_folder, real_files=real)
+    files = write(files_folder, real_files=real)
     assert len(files) >= LEAST_FILES
     files = files[::every]
     digests = {path: digest(path) for path in files}
@@ -92,10 +95,17 @@ def looked_at(tmp_path_factory: pytest.TempPathFactory) -> Batch:
     return run_batch(tmp_path_factory.mktemp("looked-at"), "info", every=4)  # reading is the same as above
 
 
+@pytest.fixture(scope="module")
+def expanded(tmp_path_factory: pytest.TempPathFactory) -> Batch:
+    folder = tmp_path_factory.mktemp("expanded")
+    words = ("--model", "none", "-o", f"{folder / 'out'}/")
+    return run_batch(folder, "single", *words, write=write_pictures, every=2)
+
+
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="memory limits")
 
 
-@pytest.mark.parametrize("run", ["deinterlaced", "looked_at"])
+@pytest.mark.parametrize("run", ["deinterlaced", "expanded", "looked_at"])
 def test_every_file_is_answered_with_a_result_or_a_clear_error(run: str, request: pytest.FixtureRequest) -> None:
     batch: Batch = request.getfixturevalue(run)
     assert batch.exit_code == 1, batch.messages[-2000:]
@@ -109,7 +119,7 @@ def test_every_file_is_answered_with_a_result_or_a_clear_error(run: str, request
     assert counts[0] > len(batch.files) / 20, counts
 
 
-@pytest.mark.parametrize("run", ["deinterlaced", "looked_at"])
+@pytest.mark.parametrize("run", ["deinterlaced", "expanded", "looked_at"])
 def test_messages_are_lines_never_tracebacks(run: str, request: pytest.FixtureRequest) -> None:
     batch: Batch = request.getfixturevalue(run)
     failed = sum("error" in found for found in batch.objects)
@@ -120,27 +130,30 @@ def test_messages_are_lines_never_tracebacks(run: str, request: pytest.FixtureRe
     assert "internal error" not in batch.messages
 
 
-def test_only_sound_pictures_are_left_behind(deinterlaced: Batch) -> None:
-    written = {Path(str(found["output"])) for found in deinterlaced.objects if "output" in found}
-    assert {path for path in deinterlaced.output.rglob("*") if path.is_file()} == written
+@pytest.mark.parametrize("run", ["deinterlaced", "expanded"])
+def test_only_sound_pictures_are_left_behind(run: str, request: pytest.FixtureRequest) -> None:
+    batch: Batch = request.getfixturevalue(run)
+    written = {Path(str(found["output"])) for found in batch.objects if "output" in found}
+    assert {path for path in batch.output.rglob("*") if path.is_file()} == written
     for path in written:
         assert np.isfinite(read_exr(path).data).all(), path
 
 
-@pytest.mark.parametrize("run", ["deinterlaced", "looked_at"])
+@pytest.mark.parametrize("run", ["deinterlaced", "expanded", "looked_at"])
 def test_no_input_is_touched(run: str, request: pytest.FixtureRequest) -> None:
     batch: Batch = request.getfixturevalue(run)
     assert {path: digest(path) for path in batch.files} == batch.digests
 
 
-@pytest.mark.parametrize("run", ["deinterlaced", "looked_at"])
+@pytest.mark.parametrize("run", ["deinterlaced", "expanded", "looked_at"])
 def test_memory_is_bounded_whatever_a_file_claims(run: str, request: pytest.FixtureRequest) -> None:
     batch: Batch = request.getfixturevalue(run)
     assert batch.resident < RESIDENT
 
 
+@pytest.mark.parametrize("command", ["deinterlace", "single"])
 @pytest.mark.parametrize("kind", ["missing", "folder", "fifo", "device", "dangling"])
-def test_what_is_no_file_is_exit_code_3(kind: str, tmp_path: Path) -> None:
+def test_what_is_no_file_is_exit_code_3(kind: str, command: str, tmp_path: Path) -> None:
     path = tmp_path / "in.dng"
     if kind == "folder":
         path.mkdir()
@@ -150,7 +163,7 @@ def test_what_is_no_file_is_exit_code_3(kind: str, tmp_path: Path) -> None:
         path = Path("/dev/zero")
     elif kind == "dangling":
         path.symlink_to(tmp_path / "nothing")
-    run = run_hdrcli("deinterlace", path, "-o", "out.exr", cwd=tmp_path)
+    run = run_hdrcli(command, path, "-o", "out.exr", cwd=tmp_path)
     assert run.returncode == 3, run.stderr
     assert run.stderr.startswith("hdrcli: ")
     assert run.stderr.count("\n") == 1

@@ -138,7 +138,7 @@ def test_every_error_becomes_one_line_that_names_the_input(error: Exception, exi
 @pytest.mark.parametrize(
     ("number", "stage", "exit_code", "words"),
     [
-        ("SIGSEGV", "read", 3, "the raw decoder crashed on it (SIGSEGV)"),
+        ("SIGSEGV", "read", 3, "its decoder crashed on it (SIGSEGV)"),
         ("SIGABRT", "write", 1, "crashed at the stage 'write' (SIGABRT)"),
         ("SIGKILL", "merge", 3, "memory ran out"),
     ],
