@@ -12,6 +12,7 @@ are small the camera's curve is flat. From them the curve is estimated.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -19,6 +20,7 @@ import numpy as np
 
 from hdrcli.expand.highlights import expand_highlights
 from hdrcli.images import FloatArray
+from hdrcli.kernels import run_in_bands
 
 FLOOR = np.float32(2.0**-10)
 BLACK_STOPS = 10.0
@@ -41,6 +43,7 @@ SMALL_MULTIPLE = 8
 _DISTANCES = (1, 2, 4, 16)
 _SMALLEST = 2.0**-11
 """Differences of codes are taken as at least this: a fraction of a step of eight bits."""
+_ROWS = 64  # at once: what is held between steps stays in the cache
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ class Context:
 
 
 def to_stops(light: FloatArray) -> FloatArray:
-    """Return log2 of light over the floor; light below 0 counts as 0."""
+    """Return log2(light + 2^-10) of light of any shape, 1.0 = the clip; light below 0 counts as 0."""
     return np.asarray(np.log2(np.maximum(light, np.float32(0)) + FLOOR), dtype=np.float32)
 
 
@@ -82,10 +85,34 @@ def srgb_light(codes: FloatArray) -> FloatArray:
     return np.asarray(np.where(codes <= np.float32(0.04045), codes * np.float32(1 / 12.92), bent), dtype=np.float32)
 
 
-def expansion(codes: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return the light by the sRGB curve, and by how many stops the classical method raises it, (H, W, 3) both."""
-    light = srgb_light(codes)
-    return light, to_stops(expand_highlights(light)) - to_stops(light)
+def expansion(codes: FloatArray) -> FloatArray:
+    """Return by how many stops the classical method raises the light that the sRGB curve makes of codes.
+
+    Parameters
+    ----------
+    codes : ndarray (H, W, 3), float32
+        Display codes over the highest one, 0 to 1.
+
+    Returns
+    -------
+    ndarray (H, W, 3), float32
+        At least 0, but for rounding. Two arrays of the size of the picture are held, this one included.
+    """
+    light = np.empty(codes.shape, np.float32)
+
+    def linearise(first: int, last: int) -> None:
+        for rows in _few_rows(first, last):
+            light[rows] = srgb_light(codes[rows])
+
+    run_in_bands(linearise, len(codes))
+    raised = expand_highlights(light)
+
+    def compare(first: int, last: int) -> None:
+        for rows in _few_rows(first, last):
+            raised[rows] = to_stops(raised[rows]) - to_stops(light[rows])
+
+    run_in_bands(compare, len(codes))
+    return raised
 
 
 def context(codes: FloatArray, *, raised: FloatArray | None = None) -> Context:
@@ -96,11 +123,12 @@ def context(codes: FloatArray, *, raised: FloatArray | None = None) -> Context:
     codes : ndarray (H, W, 3), float32
         Display codes over the highest one, 0 to 1.
     raised : ndarray (H, W, 3), float32, optional
-        What `expansion` gives for a picture that is not reduced, where it is known already.
+        What `expansion` gives for the picture, where it is known already: a picture of at most 512 pixels a side is
+        not reduced, and needs no other.
     """
     middle = reduced(codes)
     if raised is None or middle is not codes:
-        _, raised = expansion(middle)
+        raised = expansion(middle)
     height, width = middle.shape[:2]
     longer = max(height, width)
     size = tuple(
@@ -184,3 +212,7 @@ def _mean_by_level(values: FloatArray, levels: FloatArray) -> FloatArray:
 
 def _bins(levels: FloatArray) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
     return np.minimum((levels.ravel() * LEVELS).astype(np.int64), LEVELS - 1)
+
+
+def _few_rows(first: int, last: int) -> Iterator[slice]:
+    return (slice(top, min(top + _ROWS, last)) for top in range(first, last, _ROWS))

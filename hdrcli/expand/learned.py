@@ -24,7 +24,7 @@ ENCODING = 2.24
 SURROUNDINGS = "surroundings"
 """Role of the graph that sees the whole picture."""
 
-_BRIGHTEST = np.float32(2.0**13)  # beyond all that was trained with; a network gone wild must not make infinities
+_MOST_STOPS = 13.0  # beyond all that was trained with; a network gone wild must not make infinities
 _GPU_BATCH = 8
 _COLOURS = 3
 
@@ -72,7 +72,7 @@ def expand_learned(
             raise ModelError(f"The model {manifest.name!r} answers {answer.shape[0]} channels where 3 are needed.")
         if np.isnan(answer).any():
             raise ModelError(f"The model {manifest.name!r} answers what is no number. Try --model none.")
-        light[rows, columns] = np.minimum(job.light(answer), _BRIGHTEST).transpose(1, 2, 0)
+        light[rows, columns] = job.light(answer).transpose(1, 2, 0)
 
     run_tiled(
         session.run,
@@ -116,23 +116,43 @@ def _two_stage_job(codes: FloatArray, _: Session) -> _Job:
     def read(rows: Indices, columns: Indices) -> dict[str, FloatArray]:
         return {"ldr": _channels_first(codes, rows, columns)}
 
-    return _Job(read, lambda answer: np.maximum(answer, 0) ** np.float32(ENCODING))
+    most = np.float32(2 ** (_MOST_STOPS / ENCODING))
+    return _Job(read, lambda answer: np.clip(answer, np.float32(0), most) ** np.float32(ENCODING))
 
 
 def _surroundings_job(codes: FloatArray, session: Session) -> _Job:
-    around = context(codes)
-    curve, maps = session.run_graph(SURROUNDINGS, {"planes": around.planes[None], "levels": around.levels[None]})
-    _, raised = expansion(codes)
+    raised = expansion(codes)
+    curve, maps = _surroundings(codes, raised, session)
     size = codes.shape[0], codes.shape[1]
 
     def read(rows: Indices, columns: Indices) -> dict[str, FloatArray]:
         part = _channels_first(codes, rows, columns)
-        enlarged = enlarge(maps[0], rows, columns, size=size)
-        light = curved(part, curve[0]) + _channels_first(raised, rows, columns)
+        enlarged = enlarge(maps, rows, columns, size=size)
+        light = curved(part, curve) + _channels_first(raised, rows, columns)
         light += clipping(part) * enlarged[:_COLOURS]
         return {"picture": np.concatenate([part, light, enlarged])}
 
-    return _Job(read, from_stops)
+    return _Job(read, lambda answer: from_stops(np.minimum(answer, np.float32(_MOST_STOPS))))
+
+
+def _surroundings(codes: FloatArray, raised: FloatArray, session: Session) -> tuple[FloatArray, FloatArray]:
+    """Return the curve (33,) and the maps (C, h, w) of a picture.
+
+    Raises
+    ------
+    ModelError
+        When the graph answers something else.
+    """
+    around = context(codes, raised=raised)
+    answers = session.run_graph(SURROUNDINGS, {"planes": around.planes[None], "levels": around.levels[None]})
+    shapes = [answer.shape for answer in answers]
+    if len(shapes) != 2 or shapes[0] != (1, KNOTS) or len(shapes[1]) != 4 or shapes[1][1] < _COLOURS:
+        raise ModelError(
+            f"The model {session.model.name!r} answers {', '.join(map(str, shapes))} to the surroundings where a curve "
+            f"of {KNOTS} knots and at least {_COLOURS} maps are needed."
+        )
+    curve, maps = answers
+    return curve[0], maps[0]
 
 
 def curved(codes: FloatArray, curve: FloatArray) -> FloatArray:

@@ -266,15 +266,16 @@ def _tensor(entry: _Entry) -> Tensor:
 
 
 def _graph(entry: _Entry) -> Graph:
-    if ("inputs" in entry.content) != ("outputs" in entry.content):
+    inputs, outputs = (entry.each(key, _tensor) if key in entry.content else () for key in ("inputs", "outputs"))
+    if bool(inputs) != bool(outputs):
         raise ModelError("a graph in 'graphs' states both its 'inputs' and its 'outputs', or neither.")
     return Graph(
         file=entry.get("file", _file),
         sha256=entry.get("sha256", _sha256),
         bytes=entry.get("bytes", _count),
         output=entry.get("output", _text, ""),
-        inputs=entry.each("inputs", _tensor) if "inputs" in entry.content else (),
-        outputs=entry.each("outputs", _tensor) if "outputs" in entry.content else (),
+        inputs=inputs,
+        outputs=outputs,
     )
 
 

@@ -75,12 +75,12 @@ def relighting(side: int, rng: np.random.Generator) -> FloatArray:
 
 
 def with_lamps(region: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """Return a square (side, side, 3) with a few round lights, one to seven stops over its brightest parts."""
+    """Return a region (H, W, 3) with a few round lights, one to seven stops over its brightest parts."""
     lit = np.array(region, dtype=np.float32, order="C")
-    side = lit.shape[0]
+    height, width = lit.shape[:2]
     level = float(np.percentile(lit, 99))
     for _ in range(int(rng.integers(1, 6))):
-        centre = int(rng.integers(0, side)), int(rng.integers(0, side))
+        centre = int(rng.integers(0, width)), int(rng.integers(0, height))
         red, green, blue = (
             level * 2 ** rng.uniform(1, 7) * np.array([1, rng.uniform(0.6, 1), rng.uniform(0.3, 1)])
         ).tolist()

@@ -23,6 +23,7 @@ from hdrcli.training.shards import Picture
 _BRIGHTEST = 2.0**12
 _LARGEST_SCALE = 2.5
 _LAMPS_SHARE = 0.1
+_GREY_SHARE = 0.03
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def photograph_views(
         light = random_view(picture, size, rng, augment=augment)
         capture = display_capture(light, random_settings(rng), rng)
         codes = capture.picture * np.float32(1 / 255)
-        _, raised = expansion(codes)
+        raised = expansion(codes)
         around = context(codes, raised=raised)
         truth = np.minimum(capture.truth, np.float32(_BRIGHTEST))
         parts.append(
@@ -125,4 +126,6 @@ def random_view(
     part = np.asarray(np.maximum(part, 0) ** np.float32(np.exp(rng.normal(0, 0.06))), dtype=np.float32)
     if rng.random() < _LAMPS_SHARE:
         part = with_lamps(part, rng)
+    if rng.random() < _GREY_SHARE:
+        part = np.repeat(part.mean(axis=2, keepdims=True), 3, axis=2)
     return np.ascontiguousarray(part)
