@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
+import shutil
 import warnings
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 import imagecodecs
@@ -19,7 +19,7 @@ from display_files import hdr_avif, photograph, raw_photograph, saved, ultra_hdr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from tiny_models import write_model
+from tiny_models import mixture, write_model
 
 import hdrcli
 from hdrcli.colourspaces import D65, Primaries
@@ -36,6 +36,7 @@ from hdrcli.io.profile import linearise, own_light
 from hdrcli.isp.colour import space_to_space
 from hdrcli.isp.orient import orient
 from hdrcli.isp.tonemap import encode_display
+from hdrcli.recipes.network import find_network
 from hdrcli.recipes.picture import read_picture, rendition
 from hdrcli.recipes.single import SingleSettings, single, single_image
 
@@ -335,54 +336,71 @@ def test_what_is_no_picture_is_refused_with_what_would_be_read(tmp_path: Path) -
 
 
 @pytest.fixture
-def network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[SingleSettings, dict[str, Any]]:
-    """Settings with a network for this task, whose answer is twice the codes, and what it is called with."""
-    seen: dict[str, Any] = {}
-
-    def expand(codes: np.ndarray, session: Any, **options: Any) -> np.ndarray:
-        seen.update(options, codes=codes, model=session.model.name)
-        options["progress"](0.5)
-        return 2 * codes
-
-    monkeypatch.setitem(sys.modules, "hdrcli.expand.learned", SimpleNamespace(expand_learned=expand))
-    folder = write_model(tmp_path / "net", task="single", version="2.5.0")
-    return replace(CLASSICAL, model=str(folder), device="cpu", tile=64, border=8), seen
+def network(tmp_path: Path) -> SingleSettings:
+    """Settings with a network of the two-stage kind, which answers with twice the codes."""
+    files = {"model.onnx": mixture({"ldr": 3}, "hdr", 2 * np.eye(3), cell=((0,),))}
+    shape = ["n", 3, "h", "w"]
+    folder = write_model(
+        tmp_path / "net",
+        files=files,
+        task="single",
+        version="2.5.0",
+        inputs=[{"name": "ldr", "dtype": "float32", "shape": shape}],
+        outputs=[{"name": "hdr", "dtype": "float32", "shape": shape}],
+        period=[1, 1],
+        multiple=[1, 1],
+    )
+    return replace(CLASSICAL, model=str(folder), device="cpu")
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_a_network_sees_the_codes_of_the_file(network: Any, dtype: type) -> None:
-    how, seen = network
+def test_a_network_sees_the_codes_of_the_file_in_their_own_primaries(network: SingleSettings, dtype: type) -> None:
     codes = np.random.default_rng(1).integers(0, np.iinfo(dtype).max, (9, 7, 3), endpoint=True).astype(dtype)
     image = DisplayImage(codes, icc_profile("display-p3", linear=False))
-    light = single_image(image, settings=replace(how, blend=False)).data
-    np.testing.assert_allclose(seen["codes"], codes / np.iinfo(dtype).max, atol=1e-6)
-    assert (seen["tile"], seen["border"], seen["model"]) == (64, 8, "tiny")
-    np.testing.assert_allclose(light, 2 * seen["codes"] @ space_to_space("display-p3", "srgb-linear").T, atol=1e-3)
+    light = single_image(image, settings=replace(network, blend=False)).data
+    own = (codes * (2.0 / np.iinfo(dtype).max)) ** 2.24
+    np.testing.assert_allclose(light, own @ space_to_space("display-p3", "srgb-linear").T, rtol=1e-3, atol=2e-3)
 
 
-def test_blending_keeps_what_is_well_exposed(network: Any) -> None:
-    how, _ = network
+def test_blending_keeps_what_is_well_exposed(network: SingleSettings) -> None:
     codes = photograph()
-    light = single_image(DisplayImage(codes), settings=how).data
+    light = single_image(DisplayImage(codes), settings=network).data
     brightest = codes.max(axis=2)
     exposed, clipped = brightest < 0.85 * 255, brightest == 255
     np.testing.assert_allclose(light[exposed], srgb_light(codes)[exposed], atol=1e-5)
-    np.testing.assert_allclose(light[clipped], codes[clipped] / 127.5, rtol=1e-5)
+    np.testing.assert_allclose(light[clipped], (codes[clipped] / 127.5) ** 2.24, rtol=1e-4)
 
 
-def test_the_output_and_the_report_name_the_network(network: Any, tmp_path: Path) -> None:
-    how, _ = network
-    digest = registry.find_model(how.model).manifest.graphs[0].sha256
+def test_tile_and_border_reach_the_network(network: SingleSettings) -> None:
+    with pytest.raises(UsageError, match="A tile of 16 has no room"):
+        single_image(DisplayImage(photograph()), settings=replace(network, tile=16, border=32))
+
+
+def test_without_a_choice_the_default_of_the_shipped_models_is_used(
+    network: SingleSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "_shipped_folder", lambda: tmp_path / "shelf")
+    assert find_network("auto", task="single") is None
+    shutil.copytree(network.model, tmp_path / "shelf" / "tiny")
+    manifest = tmp_path / "shelf" / "tiny" / "manifest.json"
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "default_for": "single"}))
+    source = saved(tmp_path / "a.png", photograph())
+    report = single(source, tmp_path / "out.exr", settings=SingleSettings(device="cpu"))
+    assert report.model == "tiny 2.5.0"
+
+
+def test_the_output_and_the_report_name_the_network(network: SingleSettings, tmp_path: Path) -> None:
+    digest = registry.find_model(network.model).manifest.graphs[0].sha256
     source = saved(tmp_path / "a.png", photograph())
     news: list[tuple[str, float]] = []
-    report = single(
-        source, tmp_path / "out.tif", settings=replace(how, blend=False), progress=lambda *one: news.append(one)
-    )
+    how = replace(network, blend=False, tile=24)
+    report = single(source, tmp_path / "out.tif", settings=how, progress=lambda *one: news.append(one))
     assert (report.model, report.as_dict()["blend"]) == ("tiny 2.5.0", False)
     said = provenance_of(tmp_path / "out.tif")
     assert (said["model"], said["blend"]) == ("tiny 2.5.0", "no")
     assert digest.startswith(said["modelHash"])
     assert [share for _, share in news] == sorted(share for _, share in news)
+    assert sum(stage == "expand" for stage, _ in news) > 5
 
 
 def test_a_model_for_another_task_is_refused_before_the_file_is_read(tmp_path: Path) -> None:
