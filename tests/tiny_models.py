@@ -109,6 +109,79 @@ def exposure_graph(weights: Sequence[float] = (0, 1), *, cell: Sequence[Sequence
     return mixture({"mosaic": 1, "estimate": 1}, "exposure", np.array([weights]), cell=cell)
 
 
+def two_stage_facts() -> dict[str, Any]:
+    """Return what a manifest says where codes become encoded light."""
+    tensors = {name: {"name": name, "dtype": "float32", "shape": ["n", 3, "h", "w"]} for name in ("ldr", "hdr")}
+    return {"task": "single", "inputs": [tensors["ldr"]], "outputs": [tensors["hdr"]], "period": 1, "multiple": 1}
+
+
+def surroundings_graph(
+    maps: NDArray[np.floating], curve: NDArray[np.floating], tilt: NDArray[np.floating] | None = None
+) -> bytes:
+    """Return an ONNX graph `planes`, `levels` -> `curve`, `maps`.
+
+    Parameters
+    ----------
+    maps : ndarray (M, P)
+        Each map as a mixture of the P planes (n, P, h, w).
+    curve, tilt : ndarray (K,)
+        The answer is the curve, plus the mean of the levels (n, S, L) times the tilt.
+    """
+    from onnx import TensorProto, helper, numpy_helper
+
+    shapes: dict[str, list[str | int]] = {
+        "planes": ["n", maps.shape[1], "h", "w"],
+        "levels": ["n", "s", "l"],
+        "curve": ["n", len(curve)],
+        "maps": ["n", len(maps), "h", "w"],
+    }
+    ends = {name: helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in shapes.items()}
+    nodes = [
+        helper.make_node("Conv", ["planes", "weights"], ["maps"]),
+        helper.make_node("ReduceMean", ["levels", "all"], ["mean"], keepdims=1),
+        helper.make_node("Reshape", ["mean", "flat"], ["column"]),
+        helper.make_node("Mul", ["column", "tilt"], ["tilted"]),
+        helper.make_node("Add", ["tilted", "knots"], ["curve"]),
+    ]
+    arrays = {
+        "weights": np.asarray(maps, np.float32)[:, :, None, None],
+        "all": np.array([1, 2]),
+        "flat": np.array([-1, 1]),
+        "tilt": np.asarray(np.zeros(len(curve)) if tilt is None else tilt, np.float32)[None],
+        "knots": np.asarray(curve, np.float32)[None],
+    }
+    tensors = [numpy_helper.from_array(array, name) for name, array in arrays.items()]
+    graph = helper.make_graph(
+        nodes, "surroundings", [ends["planes"], ends["levels"]], [ends["curve"], ends["maps"]], tensors
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    content: bytes = model.SerializeToString()
+    return content
+
+
+def write_surroundings_model(folder: Path, *, tiled: bytes, surroundings: bytes, **others: Any) -> Path:
+    """Write a model of a graph `picture` -> `light` that runs on tiles, and one of the surroundings; return the folder.
+
+    `others` are as for `write_model`.
+    """
+    files = {"refinement.onnx": tiled, "surroundings.onnx": surroundings}
+    tensors = {
+        name: {"name": name, "dtype": "float32", "shape": shape}
+        for name, shape in {
+            "picture": ["n", "c", "h", "w"],
+            "light": ["n", 3, "h", "w"],
+            "planes": ["n", 11, "h", "w"],
+            "levels": ["n", 7, 24],
+            "curve": ["n", 33],
+            "maps": ["n", 8, "h", "w"],
+        }.items()
+    }
+    graphs = facts(files)["graphs"]
+    graphs[1] |= {"inputs": [tensors["planes"], tensors["levels"]], "outputs": [tensors["curve"], tensors["maps"]]}
+    stated = {"task": "single", "inputs": [tensors["picture"]], "outputs": [tensors["light"]], "graphs": graphs}
+    return write_model(folder, files=files, **{**stated, "period": 1, "multiple": 8, "border": 8, **others})
+
+
 def facts(files: Mapping[str, bytes], **others: Any) -> dict[str, Any]:
     """Return a manifest for graphs by file name; `others` replace or add keys, None leaves one out."""
     tensors = {
