@@ -217,9 +217,8 @@ def _carried(source: Path, picture: Picture, settings: SingleSettings) -> SceneI
 def _expanded(image: DisplayImage, settings: SingleSettings, network: Session | None, watch: Stopwatch) -> FloatArray:
     """Return scene light in the primaries of a picture, 1.0 = its white."""
     with watch.stage("expand", 0.2):
-        measured = own_light(image)
         if network is None:
-            return expand_highlights(measured)
+            return expand_highlights(own_light(image))
         codes = image.data * np.float32(1 / np.iinfo(image.data.dtype).max)
         light = expand_learned(
             codes,
@@ -228,7 +227,7 @@ def _expanded(image: DisplayImage, settings: SingleSettings, network: Session | 
             border=settings.border,
             progress=lambda share: watch.goes_on("expand", 0.2 + 0.5 * share),
         )
-        return keep_well_exposed(light, measured, codes) if settings.blend else light
+        return keep_well_exposed(light, own_light(image), codes) if settings.blend else light
 
 
 def _converted(light: FloatArray, matrix: NDArray[np.float64], settings: SingleSettings) -> SceneImage:
