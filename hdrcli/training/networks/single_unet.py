@@ -30,6 +30,21 @@ _COLOURS = 3
 _CURVE_SCALE, _MAP_SCALE, _CORRECTION_SCALE = 0.3, 0.5, 0.1
 _STOPS_SCALE = 0.25
 _USUAL_CURVES = 400
+_JITTER = 0.4
+_FARTHEST = 3.0
+"""Standard deviations that a level statistic counts at most."""
+
+
+class Jitter(nn.Module):
+    """Add noise of a standard deviation while training, against learning by heart."""
+
+    def __init__(self, deviation: float) -> None:
+        super().__init__()
+        self.deviation = deviation
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return `x`, in training with noise."""
+        return x + self.deviation * torch.randn_like(x) if self.training else x
 
 
 class Surroundings(nn.Module):
@@ -50,12 +65,15 @@ class Surroundings(nn.Module):
         self.shrink = nn.ModuleList([nn.Conv2d(a, b, 2, stride=2) for a, b in pairwise(widths)])
         # 1 x 1 convolutions instead of linear layers, so that everything is a picture.
         count = len(STATISTICS) * LEVELS
-        self.levels = nn.Sequential(
+        self.usual_levels = nn.Sequential(
             nn.BatchNorm2d(count, affine=False, momentum=0.02),  # each statistic varies by another measure
-            nn.Dropout(0.2),
+            nn.Hardtanh(-_FARTHEST, _FARTHEST),  # of pictures unlike all others, grey or drawn ones
+        )
+        self.levels = nn.Sequential(
+            Jitter(_JITTER),
             nn.Conv2d(count, vector, 1),
             nn.ReLU(),
-            nn.Dropout(0.2),
+            nn.Dropout(0.3),
             nn.Conv2d(vector, vector, 1),
         )
         self.pooled = nn.Conv2d(2 * widths[-1], vector, 1)
@@ -91,20 +109,20 @@ class Surroundings(nn.Module):
             sizes.append(block(shrink(sizes[-1])))
         bottom = sizes[-1]
         pooled = torch.cat([bottom.mean(dim=(2, 3), keepdim=True), bottom.amax(dim=(2, 3), keepdim=True)], dim=1)
-        known = self._known(levels, self.pooled(pooled))
-        curve = self._curve(known)
-        x = bottom + self.inject(known)
+        # The planes show which place it is; a curve that is told from them is learned by heart with the few places.
+        curve = self.curve_of_levels(levels)
+        x = bottom + self.inject(self._known(levels, self.pooled(pooled)))
         for i in reversed(range(len(self.up))):
             x = self.up[i](sizes[i] + _doubled(self.grow[i](x)))
         maps: Tensor = _MAP_SCALE * self.tail(x)
         return curve, maps
 
     def curve_of_levels(self, levels: Tensor) -> Tensor:
-        """Return the curve (N, 33) that the level statistics alone tell: what training begins with."""
+        """Return the curve (N, 33), which the level statistics alone tell."""
         return self._curve(self._known(levels))
 
     def _known(self, levels: Tensor, pooled: Tensor | None = None) -> Tensor:
-        known: Tensor = self.levels(levels.flatten(1)[:, :, None, None])
+        known: Tensor = self.levels(self.usual_levels(levels.flatten(1)[:, :, None, None]))
         return torch.relu(self.mix(torch.relu(known if pooled is None else known + pooled)))
 
     def _curve(self, known: Tensor) -> Tensor:
