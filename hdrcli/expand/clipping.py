@@ -36,7 +36,7 @@ def measure_clipping(image: DisplayImage) -> Clipping:
 
     def work(first: int, last: int) -> None:
         red, green, blue = np.moveaxis(image.data[first:last] >= least, -1, 0)
-        counts.append((np.count_nonzero(red | green | blue), np.count_nonzero(red & green & blue)))
+        counts.append((int(np.count_nonzero(red | green | blue)), int(np.count_nonzero(red & green & blue))))
 
     run_in_bands(work, len(image.data))
     some, every = np.sum(counts, axis=0) / image.data[..., 0].size

@@ -62,8 +62,8 @@ def classical(image: DisplayImage) -> FloatArray:
     return expand_highlights(linearise(image).data)
 
 
-def learned(name: str, *, blend: bool = False) -> Method:
-    """Return the method of a model, or of one that leaves what is well exposed as the profile says it.
+def learned(name: str) -> dict[str, Method]:
+    """Return the methods of a model: by its name alone, and blended, which leaves well exposed parts to the profile.
 
     Raises
     ------
@@ -71,13 +71,17 @@ def learned(name: str, *, blend: bool = False) -> Method:
         When there is no such model for one picture, or it cannot run here.
     """
     session = Session(find_model(name, task="single"), device="cpu")
+    latest: list[tuple[DisplayImage, FloatArray]] = []  # both methods come one after the other
 
-    def method(image: DisplayImage) -> FloatArray:
-        codes = image.data * np.float32(1 / np.iinfo(image.data.dtype).max)
-        light = expand_learned(codes, session)
-        return keep_well_exposed(light, linearise(image).data, codes) if blend else light
+    def pure(image: DisplayImage) -> FloatArray:
+        if not latest or latest[0][0] is not image:
+            latest[:] = [(image, expand_learned(_codes(image), session))]
+        return latest[0][1]
 
-    return method
+    def blended(image: DisplayImage) -> FloatArray:
+        return keep_well_exposed(pure(image), linearise(image).data, _codes(image))
+
+    return {name: pure, f"{name}{BLENDED}": blended}
 
 
 def standard_methods(models: Iterable[str] = ()) -> dict[str, Method]:
@@ -88,8 +92,12 @@ def standard_methods(models: Iterable[str] = ()) -> dict[str, Method]:
         CLASSICAL: classical,
     }
     for name in models:
-        methods |= {name: learned(name), f"{name}{BLENDED}": learned(name, blend=True)}
+        methods |= learned(name)
     return methods
+
+
+def _codes(image: DisplayImage) -> FloatArray:
+    return np.asarray(image.data * np.float32(1 / np.iinfo(image.data.dtype).max), dtype=np.float32)
 
 
 def evaluate(
