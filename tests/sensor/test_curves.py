@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hdrcli.sensor.curves import FAMILIES, SET_ASIDE, CameraCurve, random_curve
+from hdrcli.sensor.curves import FAMILIES, SET_ASIDE, SRGB, CameraCurve, random_curve
 
 LIGHT = np.linspace(0, 1, 2001, dtype=np.float32)
 
@@ -63,3 +63,43 @@ def test_decoding_undoes_encoding(seed: int) -> None:
 def test_light_outside_the_range_is_cut() -> None:
     curve = CameraCurve("gamma", (2.2,))
     np.testing.assert_array_equal(curve.encode(np.array([-1, 7], np.float32)), [0, 1])
+
+
+def drawn_splines(number: int) -> list[CameraCurve]:
+    drawn = (random_curve(np.random.default_rng([seed, 1])) for seed in range(4 * number))
+    return [curve for curve in drawn if curve.family == "spline"][:number]
+
+
+@pytest.mark.parametrize("steepness", [-0.8, 0.0, 1.5])
+def test_a_spline_as_steep_everywhere_is_a_power_of_srgb(steepness: float) -> None:
+    curve = CameraCurve("spline", (steepness,) * 7)
+    light = np.geomspace(2.0**-13, 1, 200, dtype=np.float32)
+    stretched = np.exp2(np.log2(light) * 2**steepness).astype(np.float32)
+    np.testing.assert_allclose(curve.encode(stretched), SRGB.encode(light), atol=2e-4)
+
+
+def test_a_spline_takes_its_steepness_at_each_code_from_its_knots() -> None:
+    steepness = (0.2, -0.4, 0.5, 0.0, 1.0, 2.0, 3.0)
+    codes = np.array([0.15, 0.3, 0.5, 0.6, 0.7, 0.85])
+    near = (codes + np.array([[-5e-3], [5e-3]])).astype(np.float32)
+    slopes, plain = (
+        np.diff(np.log2(curve.decode(near)), axis=0)[0] for curve in (CameraCurve("spline", steepness), SRGB)
+    )
+    expected = np.interp(codes, (0.0, 0.15, 0.3, 0.5, 0.7, 0.85, 1.0), steepness)
+    np.testing.assert_allclose(np.log2(slopes / plain), expected, atol=0.06)
+
+
+def test_drawn_splines_keep_the_middle_grey_as_far_under_the_clip_as_cameras_do() -> None:
+    grey = [float(np.log2(curve.decode(SRGB.encode(np.array([0.18], np.float32)))[0])) for curve in drawn_splines(200)]
+    assert len(grey) == 200
+    assert np.quantile(grey, [0.05, 0.5, 0.95]).tolist() == pytest.approx([-4.9, -3.3, -2.4], abs=0.3)
+    assert min(grey) > -7
+    assert max(grey) < -1.8
+
+
+def test_splines_rise_from_black_on_and_are_undone() -> None:
+    dark = np.geomspace(1e-7, 1e-3, 50, dtype=np.float32)
+    for curve in drawn_splines(40):
+        assert np.diff(curve.encode(dark)).min() > 0
+        np.testing.assert_allclose(curve.encode(curve.decode(LIGHT)), LIGHT, atol=2e-5)
+        assert curve.encode(np.array([0], np.float32)) == 0
