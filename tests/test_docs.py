@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -12,6 +14,7 @@ from hdrcli.cli.main import COMMANDS, cli
 
 PROJECT = Path(__file__).resolve().parent.parent
 PAGE = (PROJECT / "docs" / "cli.md").read_text(encoding="utf-8")
+PAGES = [PROJECT / "README.md", PROJECT / "examples" / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
 
 
 def section(name: str) -> str:
@@ -57,6 +60,35 @@ def test_the_examples_of_the_help_are_on_the_page() -> None:
         epilog = command_of(name).epilog or ""
         for line in re.findall(r"hdrcli .*", epilog):
             assert line in section(name)
+
+
+def commands_of(page: Path) -> Iterator[list[str]]:
+    """Yield what follows `hdrcli` in the lines of code of a page, without comments."""
+    for block in re.findall(
+        r"^```(?:sh)?\n(.*?)^```", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE
+    ):
+        for line in re.findall(r"(?:^|/bin/)hdrcli ([a-z].*)", block, flags=re.MULTILINE):
+            yield shlex.split(line, comments=True)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(PROJECT).as_posix())
+def test_commands_on_pages_are_understood(page: Path) -> None:
+    for name, *words in commands_of(page):
+        assert name in COMMANDS
+        command_of(name).make_context(name, words)  # raises at an option or a choice that there is not
+
+
+def test_pages_show_every_command() -> None:
+    shown = {name for page in PAGES for name, *_ in commands_of(page)}
+    assert shown == set(COMMANDS)
+
+
+def test_examples_on_pages_are_there() -> None:
+    named = {
+        path for page in PAGES for path in re.findall(r"\bexamples/[a-z_]+\.[a-z]+", page.read_text(encoding="utf-8"))
+    }
+    assert "examples/room.jpg" in named
+    assert [path for path in named if not (PROJECT / path).is_file()] == []
 
 
 def test_readme_and_page_know_every_command() -> None:
