@@ -35,7 +35,9 @@ STATISTICS = ("share", "step 1", "step 2", "step 4", "step 16", "curvature", "co
 LEVELS = 24
 
 CLIP = 0.90, 0.985
-"""Codes from which on a channel is taken for clipped a little, and wholly."""
+"""Codes from which on a channel is shown to networks as clipped a little, and wholly."""
+WHITE = 0.95, 0.995
+"""Codes between which what a network adds to clipped channels comes in: JPEG leaves white at some codes less."""
 
 MIDDLE_SIDE = 512
 SMALL_SIDE = 128
@@ -72,9 +74,9 @@ def from_stops(stops: FloatArray) -> FloatArray:
     return np.asarray(np.maximum(np.exp2(stops) - FLOOR, np.float32(0)), dtype=np.float32)
 
 
-def clipping(codes: FloatArray) -> FloatArray:
-    """Return how much a code is taken for clipped, 0 to 1, rising smoothly just under white."""
-    first, full = CLIP
+def clipping(codes: FloatArray, *, between: tuple[float, float] = CLIP) -> FloatArray:
+    """Return how much a code is taken for clipped, 0 to 1, rising smoothly between two codes just under white."""
+    first, full = between
     share = np.clip((codes - np.float32(first)) / np.float32(full - first), 0, 1)
     return np.asarray(share * share * (3 - 2 * share), dtype=np.float32)
 

@@ -1,32 +1,30 @@
-"""One display picture to scene light by a network, in tiles.
+"""One display picture to scene light by a network.
 
-Two kinds of networks are known, told apart by what they take. One is the two-stage network: it takes codes and answers
-with light to the power 1 / 2.24. The other has a graph for the surroundings, which is run once on the whole picture
-reduced, and one for the pixels, which is run on tiles (`hdrcli.expand.features`).
+Two kinds of networks are known, told apart by what they take. The two-stage network takes codes, in tiles, and answers
+with light to the power 1 / 2.24. The other sees the picture as a whole (`hdrcli.expand.features`), once, and answers
+with the camera's curve and with maps of what lies above white; the light of every pixel follows from these.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import numpy as np
 
 from hdrcli.errors import ModelError
-from hdrcli.expand.features import KNOTS, clipping, context, expansion, from_stops
+from hdrcli.expand.features import KNOTS, WHITE, clipping, context, expansion, from_stops
 from hdrcli.images import FloatArray
-from hdrcli.inference.manifest import Manifest
 from hdrcli.inference.session import Session
 from hdrcli.inference.tiles import Indices, run_tiled
+from hdrcli.kernels import run_in_bands
 
 ENCODING = 2.24
 """Light is what the two-stage network answers to this power."""
-SURROUNDINGS = "surroundings"
-"""Role of the graph that sees the whole picture."""
 
 _MOST_STOPS = 13.0  # beyond all that was trained with; a network gone wild must not make infinities
 _GPU_BATCH = 8
 _COLOURS = 3
+_ROWS = 64  # at once: what is held between steps stays in the cache
 
 
 def expand_learned(
@@ -46,7 +44,8 @@ def expand_learned(
     session : Session
         Of a model for the task "single".
     tile, border : int, optional
-        Side of the tiles and the part at their edges that is not used; by default what the manifest says.
+        Side of the tiles and the part at their edges that is not used; by default what the manifest says. A network
+        that sees the picture as a whole has none.
     progress : callable, optional
         Called with the share that is done.
 
@@ -63,20 +62,43 @@ def expand_learned(
         When the tile has no room for its border.
     """
     manifest = session.model.manifest
-    job = _job_of(manifest)(codes, session)
+    inputs = [tensor.name for tensor in manifest.inputs]
+    if inputs == ["ldr"] and len(manifest.output_names) == 1:
+        return _by_tiles(codes, session, tile=tile, border=border, progress=progress)
+    if sorted(inputs) == ["levels", "planes"] and len(manifest.output_names) == 2:
+        return _by_surroundings(codes, session)
+    raise ModelError(
+        f"The model {manifest.name!r} takes {', '.join(inputs)} and gives {', '.join(manifest.output_names)}; "
+        "there is nothing to make of one picture by it."
+    )
+
+
+def _by_tiles(
+    codes: FloatArray,
+    session: Session,
+    *,
+    tile: int | None,
+    border: int | None,
+    progress: Callable[[float], object] | None,
+) -> FloatArray:
+    manifest = session.model.manifest
     light = np.empty(codes.shape, np.float32)
+    most = np.float32(2 ** (_MOST_STOPS / ENCODING))
+
+    def read(rows: Indices, columns: Indices) -> dict[str, FloatArray]:
+        return {"ldr": np.ascontiguousarray(codes[np.ix_(rows, columns)].transpose(2, 0, 1))}
 
     def write(rows: slice, columns: slice, *answers: FloatArray) -> None:
-        (answer,) = answers
-        if answer.shape[0] != _COLOURS:
-            raise ModelError(f"The model {manifest.name!r} answers {answer.shape[0]} channels where 3 are needed.")
-        if np.isnan(answer).any():
-            raise ModelError(f"The model {manifest.name!r} answers what is no number. Try --model none.")
-        light[rows, columns] = job.light(answer).transpose(1, 2, 0)
+        (encoded,) = answers
+        if encoded.shape[0] != _COLOURS:
+            raise ModelError(f"The model {manifest.name!r} answers {encoded.shape[0]} channels where 3 are needed.")
+        if np.isnan(encoded).any():
+            raise _no_number(session)
+        light[rows, columns] = (np.clip(encoded, np.float32(0), most) ** np.float32(ENCODING)).transpose(1, 2, 0)
 
     run_tiled(
         session.run,
-        job.read,
+        read,
         write,
         size=(codes.shape[0], codes.shape[1]),
         period=manifest.period,
@@ -90,69 +112,48 @@ def expand_learned(
     return light
 
 
-@dataclass(frozen=True)
-class _Job:
-    """What `run_tiled` asks for, and how light is made of an answer (3, h, w)."""
-
-    read: Callable[[Indices, Indices], Mapping[str, FloatArray]]
-    light: Callable[[FloatArray], FloatArray]
-
-
-def _job_of(manifest: Manifest) -> Callable[[FloatArray, Session], _Job]:
-    inputs = [tensor.name for tensor in manifest.inputs]
-    alone = {graph.output for graph in manifest.graphs if graph.stands_alone}
-    if len(manifest.output_names) == 1:
-        if inputs == ["ldr"] and not alone:
-            return _two_stage_job
-        if inputs == ["picture"] and alone == {SURROUNDINGS}:
-            return _surroundings_job
-    raise ModelError(
-        f"The model {manifest.name!r} takes {', '.join(inputs)} and gives {', '.join(manifest.output_names)}; "
-        "there is nothing to make of one picture by it."
-    )
-
-
-def _two_stage_job(codes: FloatArray, _: Session) -> _Job:
-    def read(rows: Indices, columns: Indices) -> dict[str, FloatArray]:
-        return {"ldr": _channels_first(codes, rows, columns)}
-
-    most = np.float32(2 ** (_MOST_STOPS / ENCODING))
-    return _Job(read, lambda answer: np.clip(answer, np.float32(0), most) ** np.float32(ENCODING))
-
-
-def _surroundings_job(codes: FloatArray, session: Session) -> _Job:
-    raised = expansion(codes)
-    curve, maps = _surroundings(codes, raised, session)
+def _by_surroundings(codes: FloatArray, session: Session) -> FloatArray:
+    light = expansion(codes)  # stops yet; each band becomes light in its place
+    curve, maps = _surroundings(codes, light, session)
     size = codes.shape[0], codes.shape[1]
 
-    def read(rows: Indices, columns: Indices) -> dict[str, FloatArray]:
-        part = _channels_first(codes, rows, columns)
-        enlarged = enlarge(maps, rows, columns, size=size)
-        light = curved(part, curve) + _channels_first(raised, rows, columns)
-        light += clipping(part) * enlarged[:_COLOURS]
-        return {"picture": np.concatenate([part, light, enlarged])}
+    def work(first: int, last: int) -> None:
+        for top in range(first, last, _ROWS):
+            rows = slice(top, min(top + _ROWS, last))
+            band = codes[rows]
+            stops = light[rows] + curved(band, curve)
+            white = clipping(band, between=WHITE)
+            if white.any():
+                enlarged = enlarge(maps, np.arange(rows.start, rows.stop), np.arange(size[1]), size=size)
+                stops += white * enlarged.transpose(1, 2, 0)
+            light[rows] = from_stops(np.minimum(stops, np.float32(_MOST_STOPS)))
 
-    return _Job(read, lambda answer: from_stops(np.minimum(answer, np.float32(_MOST_STOPS))))
+    run_in_bands(work, size[0])
+    return light
 
 
 def _surroundings(codes: FloatArray, raised: FloatArray, session: Session) -> tuple[FloatArray, FloatArray]:
-    """Return the curve (33,) and the maps (C, h, w) of a picture.
+    """Return the curve (33,) and the maps (3, h, w) of a picture.
 
     Raises
     ------
     ModelError
-        When the graph answers something else.
+        When the network answers something else.
     """
     around = context(codes, raised=raised)
-    answers = session.run_graph(SURROUNDINGS, {"planes": around.planes[None], "levels": around.levels[None]})
-    shapes = [answer.shape for answer in answers]
-    if len(shapes) != 2 or shapes[0] != (1, KNOTS) or len(shapes[1]) != 4 or shapes[1][1] < _COLOURS:
+    curve, maps = session.run({"planes": around.planes[None], "levels": around.levels[None]})
+    if curve.shape != (1, KNOTS) or maps.ndim != 4 or maps.shape[1] != _COLOURS:
         raise ModelError(
-            f"The model {session.model.name!r} answers {', '.join(map(str, shapes))} to the surroundings where a curve "
-            f"of {KNOTS} knots and at least {_COLOURS} maps are needed."
+            f"The model {session.model.name!r} answers {curve.shape} and {maps.shape} where a curve of {KNOTS} knots "
+            f"and {_COLOURS} maps are needed."
         )
-    curve, maps = answers
+    if np.isnan(curve).any() or np.isnan(maps).any():
+        raise _no_number(session)
     return curve[0], maps[0]
+
+
+def _no_number(session: Session) -> ModelError:
+    return ModelError(f"The model {session.model.name!r} answers what is no number. Try --model none.")
 
 
 def curved(codes: FloatArray, curve: FloatArray) -> FloatArray:
@@ -177,8 +178,3 @@ def _between(maps: FloatArray, places: Indices, *, axis: int, length: int) -> Fl
     share = (place - first).astype(np.float32).reshape([-1 if i == axis else 1 for i in range(maps.ndim)])
     below, above = maps.take(first, axis=axis), maps.take(second, axis=axis)
     return np.asarray(below + share * (above - below), dtype=np.float32)
-
-
-def _channels_first(picture: FloatArray, rows: Indices, columns: Indices) -> FloatArray:
-    """Return rows and columns (C, h, w) of a picture (H, W, C)."""
-    return np.ascontiguousarray(picture[np.ix_(rows, columns)].transpose(2, 0, 1))

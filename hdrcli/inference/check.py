@@ -39,18 +39,15 @@ def check_model(model: Model, *, device: str = "cpu", warn: Warn | None = None) 
     if manifest.check is None:
         raise ModelError(f"The model {model.name!r} has nothing to check it by: its manifest has no 'check'.")
     stored = _arrays(model, manifest.check.sha256)
-    alone = [graph for graph in manifest.graphs if graph.stands_alone]
     names = [tensor.name for tensor in manifest.inputs]
-    own = [tensor.name for graph in alone for tensor in (*graph.inputs, *graph.outputs)]
-    missing = [name for name in (*names, *manifest.output_names, *own) if name not in stored]
+    missing = [name for name in (*names, *manifest.output_names) if name not in stored]
     if missing:
         raise ModelError(f"The check of the model {model.name!r} lacks {', '.join(missing)}. Export the model again.")
-    session = Session(model, device=device, lanes=1, warn=warn)
-    computed = dict(zip(manifest.output_names, session.run({name: stored[name] for name in names}), strict=True))
-    for graph in alone:
-        answers = session.run_graph(graph.output, {tensor.name: stored[tensor.name] for tensor in graph.inputs})
-        computed |= dict(zip((tensor.name for tensor in graph.outputs), answers, strict=True))
-    worst = max(_difference(output, stored[name]) for name, output in computed.items())
+    outputs = Session(model, device=device, lanes=1, warn=warn).run({name: stored[name] for name in names})
+    differences = [
+        _difference(output, stored[name]) for name, output in zip(manifest.output_names, outputs, strict=True)
+    ]
+    worst = max(differences)
     if not worst <= manifest.check.tolerance:
         raise ModelError(
             f"The model {model.name!r} does not compute here what it should: its outputs differ by {worst:.2g} where "

@@ -49,7 +49,7 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Graph:
-    """One ONNX file of a model. Graphs of a model take and give the same, but for those that say what they do.
+    """One ONNX file of a model. All graphs of a model take the same inputs.
 
     Attributes
     ----------
@@ -61,21 +61,12 @@ class Graph:
         Its size.
     output : str
         What it is for where there are several ("low", "high").
-    inputs, outputs : tuple of Tensor
-        Of this graph alone, which is run by its role (`Session.run_graph`); empty where those of the manifest hold.
     """
 
     file: str
     sha256: str
     bytes: int
     output: str = ""
-    inputs: tuple[Tensor, ...] = ()
-    outputs: tuple[Tensor, ...] = ()
-
-    @property
-    def stands_alone(self) -> bool:
-        """Whether it takes what the other graphs do not."""
-        return bool(self.inputs)
 
 
 @dataclass(frozen=True)
@@ -103,7 +94,7 @@ class Manifest:
         The task is one of `TASKS`.
     graphs : tuple of Graph
     inputs, outputs : tuple of Tensor
-        Of each graph that does not state its own.
+        Of each graph.
     opset : int
         Version of the ONNX operators.
     period : tuple of 2 int
@@ -159,11 +150,10 @@ class Manifest:
 
     @property
     def output_names(self) -> tuple[str, ...]:
-        """Names of what `Session.run` gives; of several graphs with the same outputs "ROLE.NAME" ("low.exposure")."""
-        together = [graph for graph in self.graphs if not graph.stands_alone]
-        if len(together) == 1:
+        """Names of all outputs, graph by graph; with several graphs "ROLE.NAME" ("low.exposure")."""
+        if len(self.graphs) == 1:
             return tuple(output.name for output in self.outputs)
-        return tuple(f"{graph.output}.{output.name}" for graph in together for output in self.outputs)
+        return tuple(f"{graph.output}.{output.name}" for graph in self.graphs for output in self.outputs)
 
 
 def parse_manifest(content: object) -> Manifest:
@@ -217,8 +207,6 @@ def parse_manifest(content: object) -> Manifest:
         raise ModelError("each of several 'graphs' needs an 'output' of its own, such as 'low' and 'high'.")
     if not (manifest.graphs and manifest.inputs and manifest.outputs):
         raise ModelError("'graphs', 'inputs' and 'outputs' must each hold something.")
-    if all(graph.stands_alone for graph in manifest.graphs):
-        raise ModelError("at least one of the 'graphs' must take the 'inputs' of the model.")
     return manifest
 
 
@@ -266,16 +254,11 @@ def _tensor(entry: _Entry) -> Tensor:
 
 
 def _graph(entry: _Entry) -> Graph:
-    inputs, outputs = (entry.each(key, _tensor) if key in entry.content else () for key in ("inputs", "outputs"))
-    if bool(inputs) != bool(outputs):
-        raise ModelError("a graph in 'graphs' states both its 'inputs' and its 'outputs', or neither.")
     return Graph(
         file=entry.get("file", _file),
         sha256=entry.get("sha256", _sha256),
         bytes=entry.get("bytes", _count),
         output=entry.get("output", _text, ""),
-        inputs=inputs,
-        outputs=outputs,
     )
 
 

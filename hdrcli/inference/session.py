@@ -95,7 +95,7 @@ class Session:
             self._sessions = self._load_on_cuda(graphs, required=device == "cuda")
 
     def run(self, inputs: Mapping[str, Array]) -> tuple[Array, ...]:
-        """Run the graphs that take the inputs of the manifest once; safe to call from several threads on the CPU.
+        """Run the model once; safe to call from several threads on the CPU.
 
         Parameters
         ----------
@@ -138,44 +138,12 @@ class Session:
             first = last
         return tuple(parts[0]) if len(parts) == 1 else tuple(map(np.concatenate, zip(*parts, strict=True)))
 
-    def run_graph(self, role: str, inputs: Mapping[str, Array]) -> tuple[Array, ...]:
-        """Run one graph that states its own inputs.
-
-        Parameters
-        ----------
-        role : str
-            `Graph.output` of the graph.
-        inputs : mapping of str to ndarray
-            By the names of the graph, batch first.
-
-        Returns
-        -------
-        tuple of ndarray
-            In the order of `Graph.outputs`.
-
-        Raises
-        ------
-        ModelError
-            When there is no such graph, the inputs do not fit, or memory does not suffice.
-        """
-        graphs = self.model.manifest.graphs
-        index = next((i for i, graph in enumerate(graphs) if graph.stands_alone and graph.output == role), None)
-        if index is None:
-            raise ModelError(f"The model {self.model.name!r} has no graph {role!r} of its own inputs.")
-        feed = {name: np.ascontiguousarray(value) for name, value in inputs.items()}
-        try:
-            return tuple(self._sessions[index].run([output.name for output in graphs[index].outputs], feed))
-        except Exception as error:  # what ONNX Runtime raises has no common root
-            raise ModelError(f"The model {self.model.name!r} cannot run: {_first_line(error)}") from error
-
     def _run_part(self, feed: Mapping[str, Array]) -> list[Array]:
-        """Run all graphs of the manifest's inputs on what fits into memory."""
+        """Run all graphs on what fits into memory."""
         names = [output.name for output in self.model.manifest.outputs]
-        graphs = self.model.manifest.graphs
-        sessions = [s for s, graph in zip(self._sessions, graphs, strict=True) if not graph.stands_alone]
         if self.device == "cpu":
-            return [output for session in sessions for output in session.run(names, feed)]
-        return run_bound(self._runtime, sessions, names, feed, device="cuda")
+            return [output for session in self._sessions for output in session.run(names, feed)]
+        return run_bound(self._runtime, self._sessions, names, feed, device="cuda")
 
     def _need_less(self, count: int) -> None:
         """Halve the batch after `count` were too many; move to the CPU when one was."""
@@ -230,8 +198,8 @@ class Session:
                     session = self._runtime.InferenceSession(content, options, providers=providers, enable_fallback=0)
             except Exception as error:  # what ONNX Runtime raises has no common root
                 raise ModelError(f"ONNX Runtime cannot load {path!r}: {_first_line(error)}") from error
-            _check_names(path, "takes", session.get_inputs(), graph.inputs or self.model.manifest.inputs)
-            _check_names(path, "gives", session.get_outputs(), graph.outputs or self.model.manifest.outputs)
+            _check_names(path, "takes", session.get_inputs(), self.model.manifest.inputs)
+            _check_names(path, "gives", session.get_outputs(), self.model.manifest.outputs)
             sessions.append(session)
         return sessions
 

@@ -17,7 +17,7 @@ import re
 import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ from hdrcli.inference.check import check_model
 from hdrcli.inference.registry import CHECK, MANIFEST, Model, find_model
 from hdrcli.inference.session import Session
 from hdrcli.training.fit import load_weights, read_checkpoint
-from hdrcli.training.forms import AloneForm, Form, form_of
+from hdrcli.training.forms import Form, form_of
 from hdrcli.training.networks import build_network, network_config, parameter_count
 from hdrcli.training.samples import SEED
 from hdrcli.training.shards import shard_facts
@@ -242,10 +242,7 @@ def _write(
     training: Mapping[str, Any],
 ) -> None:
     """Write all files of a model into an empty folder and hold the graphs against the network."""
-    graphs = [
-        *_write_tiled(folder, form, network),
-        *(_write_alone(folder, alone, network) for alone in form.alone),
-    ]
+    graphs = _write_graphs(folder, form, network)
     arrays = {name: array for graph in graphs for name, array in graph.arrays.items()}
     stored = io.BytesIO()
     np.savez_compressed(stored, **arrays)  # type: ignore[arg-type]
@@ -275,37 +272,20 @@ class _Written:
     arrays: dict[str, NDArray[np.float32]]
 
 
-def _write_tiled(folder: Path, form: Form, network: nn.Module) -> list[_Written]:
-    inputs = form.feed(form.sample(network, _CHECK_SIZE, _CHECK_SIZE, SEED))
-    names = [str(tensor["name"]) for tensor in form.inputs]
-    output = str(form.outputs[0]["name"])
+def _write_graphs(folder: Path, form: Form, network: nn.Module) -> list[_Written]:
+    inputs = form.feed(form.sample(_CHECK_SIZE, _CHECK_SIZE, SEED))
     modules = form.graphs(network)
     return [
-        _write_graph(folder, module, inputs, role=role, names=names, outputs=[output], several=len(modules) > 1)
+        _write_graph(folder, module, inputs, form=form, role=role, several=len(modules) > 1)
         for role, module in modules.items()
     ]
 
 
-def _write_alone(folder: Path, form: AloneForm, network: nn.Module) -> _Written:
-    names, outputs = ([str(tensor["name"]) for tensor in tensors] for tensors in (form.inputs, form.outputs))
-    written = _write_graph(
-        folder, form.graph(network), form.sample(SEED), role=form.role, names=names, outputs=outputs, several=False
-    )
-    stated = {"inputs": [dict(tensor) for tensor in form.inputs], "outputs": [dict(tensor) for tensor in form.outputs]}
-    return replace(written, entry=written.entry | stated)
-
-
 def _write_graph(
-    folder: Path,
-    module: nn.Module,
-    inputs: Sequence[Tensor],
-    *,
-    role: str,
-    names: Sequence[str],
-    outputs: Sequence[str],
-    several: bool,
+    folder: Path, module: nn.Module, inputs: Sequence[Tensor], *, form: Form, role: str, several: bool
 ) -> _Written:
-    """Write one graph; `several` graphs with equal outputs are told apart by their roles."""
+    """Write one graph; several with equal outputs are told apart by their roles."""
+    names, outputs = ([str(tensor["name"]) for tensor in tensors] for tensors in (form.inputs, form.outputs))
     proto = onnx_graph(module, inputs, names=names, outputs=outputs)
     content = proto.SerializeToString()
     entry: dict[str, Any] = {"file": f"{role or 'model'}.onnx", "sha256": hashlib.sha256(content).hexdigest()}
@@ -319,8 +299,8 @@ def _write_graph(
     return _Written(entry, proto.ir_version, arrays)
 
 
-class _Tiled(nn.Module):
-    """All graphs that run on tiles, as one network."""
+class _Together(nn.Module):
+    """All graphs as one network."""
 
     def __init__(self, graphs: Mapping[str, nn.Module]) -> None:
         super().__init__()
@@ -353,52 +333,46 @@ def _stated(form: Form, network: nn.Module, settings: ExportSettings) -> dict[st
 
 
 def _measured(form: Form, network: nn.Module, settings: ExportSettings) -> dict[str, Any]:
+    together = _Together(form.graphs(network))
+    channels = form.sample(_CHECK_SIZE, _CHECK_SIZE, SEED).shape[1]
+    inputs = form.feed(torch.zeros(1, channels, _COUNT_SIZE, _COUNT_SIZE))
+    height, width = inputs[0].shape[2:]
+    counted = {
+        "period": list(form.period),
+        "multiple": list(form.multiple),
+        "macs_per_pixel": per_pixel(multiply_accumulates(together, inputs), pixels=height * width),
+    }
+    if not form.tiled:
+        return {**counted, "tile": list(form.tile), "border": [0, 0], "border_exact": None}
+    return {**counted, **_measured_tiles(form, together, settings, channels=channels)}
+
+
+def _measured_tiles(form: Form, network: nn.Module, settings: ExportSettings, *, channels: int) -> dict[str, Any]:
     tile = settings.tile or form.tile
-    tiled = _Tiled(form.graphs(network))
-    channels = form.sample(network, _CHECK_SIZE, _CHECK_SIZE, SEED).shape[1]
-    exact = reach(tiled, form.feed, channels=channels, multiple=form.multiple)
+    exact = reach(network, form.feed, channels=channels, multiple=form.multiple)
     height, width = (
         -(-(length + 2 * far + 2 * step) // step) * step
         for length, far, step in zip(tile, exact, form.multiple, strict=True)
     )
-    sample = form.sample(network, height, width, SEED)
-    border, error = measure_border(tiled, form.feed, sample, multiple=form.multiple, tile=tile)
-    pixels = _COUNT_SIZE * _COUNT_SIZE
-    total = multiply_accumulates(tiled, form.feed(torch.zeros(1, channels, _COUNT_SIZE, _COUNT_SIZE)))
-    once = {f"multiplications of {alone.role}": _once(alone, network) for alone in form.alone}
+    sample = form.sample(height, width, SEED)
+    border, error = measure_border(network, form.feed, sample, multiple=form.multiple, tile=tile)
     return {
-        "period": list(form.period),
-        "multiple": list(form.multiple),
         "tile": list(tile),
         "border": list(settings.border or border),
         "border_exact": list(exact),
-        "macs_per_pixel": per_pixel(total, pixels=pixels),
-        "metrics": {
-            "tiles": {"border": list(border), "difference to the whole, p99.9": float(f"{error:.3g}")},
-            **({"once a picture": once} if once else {}),
-        },
+        "metrics": {"tiles": {"border": list(border), "difference to the whole, p99.9": float(f"{error:.3g}")}},
     }
-
-
-def _once(form: AloneForm, network: nn.Module) -> int:
-    return multiply_accumulates(form.graph(network), [value[:1] for value in form.sample(SEED)])
 
 
 def _compare(model: Model, form: Form, network: nn.Module) -> None:
     """Raise ModelError where ONNX Runtime and torch differ, on two pictures of another size than the check's."""
     height, width = (_CHECK_SIZE + 2 * step for step in form.multiple)
-    inputs = form.feed(form.sample(network, height, width, SEED + 1))
-    session = Session(model, device="cpu", threads=1)
+    inputs = form.feed(form.sample(height, width, SEED + 1))
     feed = {tensor.name: value.numpy() for tensor, value in zip(model.manifest.inputs, inputs, strict=True)}
+    outputs = Session(model, device="cpu", threads=1).run(feed)
     with torch.no_grad():
-        tiled = _Tiled(form.graphs(network))(*inputs)
-        pairs = list(zip(model.manifest.output_names, session.run(feed), tiled, strict=True))
-        for alone in form.alone:
-            values = alone.sample(SEED + 1)
-            feed = {str(tensor["name"]): value.numpy() for tensor, value in zip(alone.inputs, values, strict=True)}
-            names = [str(tensor["name"]) for tensor in alone.outputs]
-            pairs += zip(names, session.run_graph(alone.role, feed), alone.graph(network)(*values), strict=True)
-    for name, output, right in pairs:
+        expected = _Together(form.graphs(network))(*inputs)
+    for name, output, right in zip(model.manifest.output_names, outputs, expected, strict=True):
         difference = float(np.abs(output - right.numpy()).max())
         if not difference <= TOLERANCE:
             raise ModelError(
@@ -414,5 +388,5 @@ def _keep_metrics(work: Path, folder: Path) -> None:
     except (OSError, ValueError):
         return
     if isinstance(old, dict) and old.get("graphs") == new["graphs"]:
-        new["metrics"] = {**old.get("metrics", {}), **new["metrics"]}
+        new["metrics"] = {**old.get("metrics", {}), **new.get("metrics", {})}
         (work / MANIFEST).write_text(json.dumps(new, indent=2) + "\n", encoding="utf-8")

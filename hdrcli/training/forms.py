@@ -11,12 +11,10 @@ from torch import Tensor, nn
 from hdrcli.dualiso.planes import CHANNELS
 from hdrcli.errors import UsageError
 from hdrcli.expand.features import KNOTS, LEVELS, PLANES, STATISTICS
-from hdrcli.expand.learned import SURROUNDINGS
 from hdrcli.training.degrade import own_samples
 from hdrcli.training.networks import dualiso_unet, single_unet
 from hdrcli.training.networks.dualisonet import one_exposure
-from hdrcli.training.networks.single_unet import MAPS, REFINED_CHANNELS
-from hdrcli.training.samples import sample_codes, sample_planes, sample_refined, sample_surroundings
+from hdrcli.training.samples import sample_codes, sample_planes, seen_of_codes
 
 Facts = Mapping[str, Any]
 
@@ -35,9 +33,9 @@ _SHARIF = (
     "reconstruction, CVPR Workshops (NTIRE) 2021"
 )
 _STOPS_NORMALISATION = (
-    "Codes as the camera wrote them; light in stops over a floor, log2(x + 2^-10), by the curve of the first graph, "
-    "with what the classical expansion and the first three maps add where a channel clips. Maps are enlarged "
-    "bilinearly. Beyond the picture it is mirrored."
+    "Planes and level statistics as hdrcli.expand.features makes them of the picture reduced to 512 pixels. Light in "
+    "stops over a floor, log2(x + 2^-10), is that of the codes by the curve, with what the classical expansion and, "
+    "where a channel is white, the maps add, enlarged bilinearly."
 )
 _PLAIN = {"dtype": "float32", "range": [None, None]}
 _STOPS = {**_PLAIN, "encoding": "stops over the floor 2^-10", "unit": "clip of the input"}
@@ -58,15 +56,15 @@ class Form:
     period, multiple, tile : tuple of 2 int
         As in the manifest.
     graphs : callable
-        Returns the networks that run on tiles, by role ("" where there is one only). Parameters keep the names that
+        Returns the networks that are exported, by role ("" where there is one only). Parameters keep the names that
         they have in the whole.
     sample : callable
         Returns a tensor (2, C, H, W) of two seeded pictures full of texture, of this height and width and from this
-        seed, as a network (the first argument) sees them in its tiles.
+        seed.
     feed : callable
         Makes the inputs of a graph of such a tensor.
-    alone : sequence of AloneForm
-        Graphs that take something else, once a picture.
+    tiled : bool
+        False where it sees the whole picture at once.
     """
 
     task: str
@@ -80,58 +78,9 @@ class Form:
     multiple: tuple[int, int]
     tile: tuple[int, int]
     graphs: Callable[[nn.Module], dict[str, nn.Module]]
-    sample: Callable[[nn.Module, int, int, int], Tensor]
+    sample: Callable[[int, int, int], Tensor]
     feed: Callable[[Tensor], tuple[Tensor, ...]]
-    alone: Sequence[AloneForm] = ()
-
-
-@dataclass(frozen=True)
-class AloneForm:
-    """A graph that is run once a picture.
-
-    Attributes
-    ----------
-    role : str
-        As `Graph.output`.
-    inputs, outputs : sequence of mapping
-        As in the manifest.
-    graph : callable
-        Returns it as a part of the network.
-    sample : callable
-        Returns its inputs for two seeded pictures.
-    """
-
-    role: str
-    inputs: Sequence[Facts]
-    outputs: Sequence[Facts]
-    graph: Callable[[nn.Module], nn.Module]
-    sample: Callable[[int], tuple[Tensor, ...]]
-
-
-class RefinementPart(nn.Module):
-    """The second graph of a `SingleUNet`, its parameters under the names that they have in the whole."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.refinement = network.get_submodule("refinement")
-
-    def forward(self, picture: Tensor) -> Tensor:
-        """Return stops over the floor (N, 3, H, W) of a picture (N, 14, H, W)."""
-        light: Tensor = self.refinement(picture)
-        return light
-
-
-class SurroundingsPart(nn.Module):
-    """The first graph of a `SingleUNet`, its parameters under the names that they have in the whole."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.surroundings = network.get_submodule(SURROUNDINGS)
-
-    def forward(self, planes: Tensor, levels: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the curve (N, 33) and the maps (N, 8, h, w)."""
-        curve, maps = self.surroundings(planes, levels)
-        return curve, maps
+    tiled: bool = True
 
 
 class BothStages(nn.Module):
@@ -209,54 +158,30 @@ _FORMS = {
         multiple=dualiso_unet.MULTIPLE,
         tile=(512, 512),
         graphs=lambda network: {"": network},
-        sample=lambda _, height, width, seed: sample_planes(height, width, seed=seed),
+        sample=sample_planes,
         feed=lambda planes: (planes,),
     ),
     "single-unet": Form(
         task="single",
-        description="Finds the camera's curve and what lies above the clip, by the whole picture and by its pixels.",
+        description="Finds the camera's curve and what lies above the clip, by the picture as a whole.",
         paper="",
         variant="own design",
         normalisation=_STOPS_NORMALISATION,
         inputs=[
-            {
-                "name": "picture",
-                "dtype": "float32",
-                "shape": ["n", len(REFINED_CHANNELS), "h", "w"],
-                "channels": list(REFINED_CHANNELS),
-                "range": [None, None],
-                "encoding": "codes 0 to 1; stops over the floor; maps",
-                "domain": "rgb of the picture's own primaries",
-                "unit": "clip of the input",
-            }
+            {**_PLAIN, "name": "planes", "shape": ["n", len(PLANES), "h", "w"], "channels": list(PLANES)},
+            {**_PLAIN, "name": "levels", "shape": ["n", len(STATISTICS), LEVELS], "channels": list(STATISTICS)},
         ],
-        outputs=[{**_STOPS, "name": "light", "shape": ["n", 3, "h", "w"], "channels": ["R", "G", "B"]}],
+        outputs=[
+            {**_STOPS, "name": "curve", "shape": ["n", KNOTS], "range": [-10, 0]},
+            {**_STOPS, "name": "maps", "shape": ["n", 3, "h", "w"], "channels": ["R", "G", "B"]},
+        ],
         period=(1, 1),
         multiple=single_unet.MULTIPLE,
-        tile=(512, 512),
-        graphs=lambda network: {"refinement": RefinementPart(network)},
-        sample=sample_refined,
-        feed=lambda picture: (picture,),
-        alone=[
-            AloneForm(
-                role=SURROUNDINGS,
-                inputs=[
-                    {**_PLAIN, "name": "planes", "shape": ["n", len(PLANES), "h", "w"], "channels": list(PLANES)},
-                    {
-                        **_PLAIN,
-                        "name": "levels",
-                        "shape": ["n", len(STATISTICS), LEVELS],
-                        "channels": list(STATISTICS),
-                    },
-                ],
-                outputs=[
-                    {**_STOPS, "name": "curve", "shape": ["n", KNOTS]},
-                    {**_PLAIN, "name": "maps", "shape": ["n", MAPS, "h", "w"]},
-                ],
-                graph=SurroundingsPart,
-                sample=sample_surroundings,
-            )
-        ],
+        tile=(128, 128),
+        graphs=lambda network: {"": network},
+        sample=sample_codes,
+        feed=seen_of_codes,
+        tiled=False,
     ),
     "two-stage": Form(
         task="single",
@@ -292,7 +217,7 @@ _FORMS = {
         multiple=(1, 1),
         tile=(512, 512),
         graphs=lambda network: {"": BothStages(network)},
-        sample=lambda _, height, width, seed: sample_codes(height, width, seed=seed),
+        sample=sample_codes,
         feed=lambda codes: (codes,),
     ),
     "dualisonet-dsc": Form(
@@ -310,7 +235,7 @@ _FORMS = {
         multiple=(4, 2),
         tile=(136, 136),
         graphs=lambda network: {role: OneExposure(network, role) for role in ("low", "high")},
-        sample=lambda _, height, width, seed: sample_planes(height, width, seed=seed),
+        sample=sample_planes,
         feed=lambda planes: (planes[:, :1], own_samples(planes[:, 1:4])),
     ),
 }

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from hdrcli.expand.features import context
 from hdrcli.training.chunks import photograph_regions
-from hdrcli.training.networks.single_unet import SingleUNet, unrefined
 from hdrcli.training.shards import Picture
 from hdrcli.training.sources import synthetic_pictures
-from hdrcli.training.views import Views, photograph_views
+from hdrcli.training.views import photograph_views
 
 SEED = 20
 _DRAWN_SIDE = 512
 
 
-def sample_planes(height: int, width: int, *, seed: int = SEED) -> Tensor:
+def sample_planes(height: int, width: int, seed: int = SEED) -> Tensor:
     """Return planes (2, 6, height, width) of `dualiso.planes` of two captures."""
     pictures = _drawn(max(height, width, 64) + 64, seed)
     rng = np.random.default_rng(seed)
@@ -24,29 +24,18 @@ def sample_planes(height: int, width: int, *, seed: int = SEED) -> Tensor:
     return planes[:, :, 32 : 32 + height, 32 : 32 + width].contiguous()
 
 
-def sample_codes(height: int, width: int, *, seed: int = SEED) -> Tensor:
+def sample_codes(height: int, width: int, seed: int = SEED) -> Tensor:
     """Return codes (2, 3, height, width), 0 to 1, of two display pictures."""
-    return _views(height, width, seed).taken([0, 1])["codes"]
-
-
-def sample_refined(network: nn.Module, height: int, width: int, seed: int = SEED) -> Tensor:
-    """Return what the second graph of a `SingleUNet` sees of two display pictures, (2, 14, height, width)."""
-    assert isinstance(network, SingleUNet)  # by its form
-    views = _views(height, width, seed).taken([0, 1])
-    with torch.no_grad():
-        curve, maps = network.surroundings(views["planes"], views["levels"])
-        return unrefined(views["codes"], views["expansion"], curve, maps)
-
-
-def sample_surroundings(seed: int = SEED) -> tuple[Tensor, Tensor]:
-    """Return what the first graph of a `SingleUNet` sees of two display pictures."""
-    views = _views(128, 192, seed)
-    return views.planes, views.levels
-
-
-def _views(height: int, width: int, seed: int) -> Views:
     pictures = _drawn(max(height, width), seed)
-    return photograph_views(pictures, np.random.default_rng(seed), size=(height, width), augment=False)
+    views = photograph_views(pictures, np.random.default_rng(seed), size=(height, width), augment=False)
+    return views.taken([0, 1])["codes"]
+
+
+def seen_of_codes(codes: Tensor) -> tuple[Tensor, Tensor]:
+    """Return what a `SingleUNet` sees of display pictures (N, 3, H, W): planes and level statistics."""
+    seen = [context(np.ascontiguousarray(picture.transpose(1, 2, 0))) for picture in codes.float().numpy()]
+    planes, levels = (np.stack(parts) for parts in zip(*((one.planes, one.levels) for one in seen), strict=True))
+    return torch.from_numpy(planes), torch.from_numpy(levels)
 
 
 def _drawn(side: int, seed: int) -> list[Picture]:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from hdrcli.errors import UsageError
 from hdrcli.expand.features import from_stops, srgb_light, to_stops
 from hdrcli.images import FloatArray
-from hdrcli.training.networks.single_unet import SingleUNet, curved, unrefined
+from hdrcli.training.networks.single_unet import SingleUNet, light_stops
 from hdrcli.training.prepare import Ahead, draw_pictures, split_places
 from hdrcli.training.shards import Picture
 from hdrcli.training.single_losses import Weights, picture_loss
@@ -25,9 +25,9 @@ from hdrcli.training.single_metrics import COLUMNS, figures
 from hdrcli.training.views import Views, photograph_views
 
 _KIND_SHARES = {"scene": 0.55, "rendered": 0.2, "photo": 0.2, "synthetic": 0.05}
-_EVERY = {"curve": 4, "surroundings": 2, "all": 1}
+_EVERY = {"curve": 4, "all": 2}
 """Pixel in both directions that counts in the loss: light in between is much alike."""
-PARTS = ("curve", "surroundings", "all")
+PARTS = ("curve", "all")
 
 _VALIDATION_ROUNDS = 10
 """Pictures made of each held-out scene."""
@@ -48,8 +48,7 @@ class SingleOptions:
     steps_per_chunk : int
         Batches made of a chunk.
     part : str
-        What is trained: "curve" (by the level statistics alone, on few pixels: quick), "surroundings" (the first
-        graph), or "all".
+        What is trained: the "curve" alone, by the level statistics and on few pixels, which is quick, or "all".
     """
 
     batch: int = 8
@@ -113,34 +112,21 @@ class SingleTask:
         return {name: part.to(self.device, non_blocking=True) for name, part in views.taken(which.tolist()).items()}
 
     def loss(self, network: nn.Module, batch: dict[str, Tensor]) -> Tensor:
-        """Return the loss of the network, or of its first graph alone."""
-        assert isinstance(network, SingleUNet)  # the only network of this task
+        """Return the loss of the network, or of its curve alone."""
         thin = slice(None, None, _EVERY[self.options.part])
         codes, raised, truth = (batch[name][:, :, thin, thin] for name in ("codes", "expansion", "truth"))
-        picture = self._unrefined(network, batch, codes, raised)
-
-        def distance(answer: Tensor) -> Tensor:
-            return picture_loss(
-                answer.float(), truth, percentile=batch["percentile"], lit=batch["lit"], weights=Weights()
-            )
-
-        if self.options.part != "all":
-            return distance(picture[:, 3:6])
-        # The first graph keeps a goal of its own, or it would leave the curve to the second, which sees too little.
-        return distance(network.refinement(picture)) + 0.5 * distance(picture[:, 3:6])
+        light = self._answer(network, batch, codes, raised)
+        return picture_loss(light, truth, percentile=batch["percentile"], lit=batch["lit"], weights=Weights())
 
     def validate(self, network: nn.Module) -> dict[str, float]:
         """Return the mean figures of `single_metrics` on views of held-out scenes."""
-        assert isinstance(network, SingleUNet)
         views = self._validation_views()
         answers = {}
         network.eval()
         with torch.no_grad():
             for i in range(len(views.codes)):
                 one = {name: part.to(self.device) for name, part in views.taken([i]).items()}
-                picture = self._unrefined(network, one, one["codes"], one["expansion"])
-                answer = network.refinement(picture) if self.options.part == "all" else picture[:, 3:6]
-                answers[i] = answer[0].float().cpu().numpy()
+                answers[i] = self._answer(network, one, one["codes"], one["expansion"])[0].float().cpu().numpy()
         network.train()
         return view_figures(views, answers)
 
@@ -152,11 +138,11 @@ class SingleTask:
         """Stop preparing batches."""
         self._chunks.close()
 
-    def _unrefined(self, network: SingleUNet, batch: dict[str, Tensor], codes: Tensor, raised: Tensor) -> Tensor:
+    def _answer(self, network: nn.Module, batch: dict[str, Tensor], codes: Tensor, raised: Tensor) -> Tensor:
+        assert isinstance(network, SingleUNet)  # the only network of this task
         if self.options.part == "curve":
-            return torch.cat([codes, curved(codes, network.surroundings.curve_of_levels(batch["levels"])) + raised], 1)
-        curve, maps = network.surroundings(batch["planes"], batch["levels"])
-        return unrefined(codes, raised, curve, maps)
+            return light_stops(codes, raised, network.curve_of_levels(batch["levels"]))
+        return light_stops(codes, raised, *network(batch["planes"], batch["levels"]))
 
     def _classical(self, which: Iterable[int]) -> dict[str, float]:
         views = self._validation_views()

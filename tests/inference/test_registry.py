@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_models import convolution, facts, write_model, write_surroundings_model
+from tiny_models import convolution, facts, write_model
 
 import hdrcli
 from hdrcli.errors import ModelError
@@ -218,55 +218,6 @@ def test_two_graphs_without_roles_are_refused(tmp_path: Path) -> None:
     (folder / "manifest.json").write_text(json.dumps(content))
     with pytest.raises(ModelError, match="needs an 'output' of its own"):
         find_model(str(folder))
-
-
-TENSOR = {"name": "z", "dtype": "float32", "shape": ["n", 2]}
-
-
-def test_a_graph_may_state_its_own_inputs_and_outputs(tmp_path: Path) -> None:
-    graphs = {"tiled": convolution(), "surroundings": convolution(seed=1)}
-    manifest = find_model(str(write_surroundings_model(tmp_path / "m", **graphs))).manifest
-    assert [(graph.output, graph.stands_alone) for graph in manifest.graphs] == [
-        ("refinement", False),
-        ("surroundings", True),
-    ]
-    tiled, alone = manifest.graphs
-    assert (tiled.inputs, tiled.outputs) == ((), ())
-    assert [(tensor.name, tensor.shape) for tensor in (*alone.inputs, *alone.outputs)] == [
-        ("planes", ("n", 11, "h", "w")),
-        ("levels", ("n", 7, 24)),
-        ("curve", ("n", 33)),
-        ("maps", ("n", 8, "h", "w")),
-    ]
-    assert manifest.output_names == ("light",), "what runs on tiles is one graph"
-
-
-def test_graphs_beside_one_that_stands_alone_keep_their_roles(tmp_path: Path) -> None:
-    files = {f"{role}.onnx": convolution() for role in ("low", "high", "around")}
-    graphs = facts(files)["graphs"]
-    graphs[2] |= {"inputs": [TENSOR], "outputs": [TENSOR]}
-    manifest = find_model(str(write_model(tmp_path / "m", files=files, graphs=graphs))).manifest
-    assert manifest.output_names == ("low.y", "high.y")
-
-
-@pytest.mark.parametrize(
-    ("stated", "message"),
-    [
-        ({"inputs": [TENSOR]}, "both its 'inputs' and its 'outputs', or neither"),
-        ({"outputs": [TENSOR]}, "both its 'inputs' and its 'outputs', or neither"),
-        ({"inputs": [], "outputs": [TENSOR]}, "both its 'inputs' and its 'outputs', or neither"),
-        ({"inputs": [TENSOR], "outputs": []}, "both its 'inputs' and its 'outputs', or neither"),
-        ({"inputs": [{"name": "z"}], "outputs": [TENSOR]}, r"it lacks 'inputs\.dtype'"),
-        ({"inputs": "z", "outputs": [TENSOR]}, r"'graphs\.inputs' cannot be 'z'"),
-        ({"inputs": [TENSOR], "outputs": [TENSOR]}, "at least one of the 'graphs' must take the 'inputs'"),
-    ],
-)
-def test_graphs_that_state_their_own_inputs_by_halves_are_refused(
-    tmp_path: Path, stated: dict[str, Any], message: str
-) -> None:
-    (graph,) = facts({"model.onnx": convolution()})["graphs"]
-    with pytest.raises(ModelError, match=message):
-        find_model(str(write_model(tmp_path / "m", graphs=[{**graph, **stated}])))
 
 
 def test_all_that_the_manifest_says_is_kept(tmp_path: Path) -> None:

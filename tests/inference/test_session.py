@@ -14,7 +14,7 @@ import numpy as np
 import onnxruntime
 import pytest
 from scipy.ndimage import correlate
-from tiny_models import convolution, kernel, mixture, surroundings_graph, write_model, write_surroundings_model
+from tiny_models import convolution, kernel, write_model
 
 import hdrcli
 from hdrcli.errors import ModelError, UsageError
@@ -34,26 +34,6 @@ def pair(tmp_path: Path) -> Model:
     """Return a model of two graphs."""
     files = {"low.onnx": convolution(seed=1), "high.onnx": convolution(seed=2)}
     return find_model(str(write_model(tmp_path / "pair", files=files)))
-
-
-KNOTS, MAPS = np.linspace(-10, 0, 33), np.random.default_rng(8).normal(size=(8, 11)).astype(np.float32)
-
-
-@pytest.fixture
-def alone(tmp_path: Path) -> Model:
-    """Return a model with a graph that takes its own inputs."""
-    graphs = {
-        "tiled": mixture({"picture": 4}, "light", 2 * np.eye(3, 4)),
-        "surroundings": surroundings_graph(MAPS, KNOTS),
-    }
-    return find_model(str(write_surroundings_model(tmp_path / "alone", **graphs)))
-
-
-def context(count: int = 1) -> dict[str, FloatArray]:
-    """Return what the graph of the surroundings takes."""
-    rng = np.random.default_rng(9)
-    shapes = {"planes": (count, 11, 6, 9), "levels": (count, 7, 24)}
-    return {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
 
 
 def pictures(count: int = 1) -> FloatArray:
@@ -138,52 +118,6 @@ def test_outputs_of_several_graphs_follow_each_other(pair: Model) -> None:
     low, high = Session(pair, device="cpu").run({"x": x})
     np.testing.assert_allclose(low, expected(x, seed=1), atol=1e-5)
     np.testing.assert_allclose(high, expected(x, seed=2), atol=1e-5)
-
-
-def test_a_graph_that_stands_alone_is_run_by_its_role_and_no_other(alone: Model) -> None:
-    session = Session(alone, device="cpu", threads=1)
-    x = np.random.default_rng(3).random((2, 4, 8, 8), dtype=np.float32)
-    (light,) = session.run({"picture": x})
-    np.testing.assert_allclose(light, 2 * x[:, :3], rtol=1e-6)
-    inputs = context(3)
-    views = {**inputs, "planes": np.asfortranarray(inputs["planes"])}
-    curve, maps = session.run_graph("surroundings", views)
-    np.testing.assert_allclose(curve, KNOTS[None].repeat(3, 0), atol=1e-5)
-    np.testing.assert_allclose(maps, np.einsum("mp,nphw->nmhw", MAPS, inputs["planes"]), atol=1e-5)
-
-
-@pytest.mark.parametrize("role", ["refinement", "", "sky"])
-def test_only_graphs_of_their_own_inputs_are_run_alone(alone: Model, role: str) -> None:
-    with pytest.raises(ModelError, match=f"'tiny' has no graph '{role}' of its own inputs"):
-        Session(alone, device="cpu", threads=1).run_graph(role, context())
-
-
-@pytest.mark.parametrize("change", [{"planes": np.zeros((1, 10, 6, 9), np.float32)}, {"picture": np.zeros(1)}])
-def test_what_a_graph_that_stands_alone_does_not_take_is_an_error(alone: Model, change: dict[str, FloatArray]) -> None:
-    with pytest.raises(ModelError, match="'tiny' cannot run: ") as caught:
-        Session(alone, device="cpu", threads=1).run_graph("surroundings", {**context(), **change})
-    assert "\n" not in str(caught.value)
-
-
-def test_names_of_a_graph_that_stands_alone_are_held_against_its_own(tmp_path: Path) -> None:
-    tiled = mixture({"picture": 4}, "light", np.eye(3, 4))
-    folder = write_surroundings_model(tmp_path / "m", tiled=tiled, surroundings=convolution())
-    with pytest.raises(ModelError, match=r"surroundings\.onnx' takes x where its manifest says levels, planes"):
-        Session(find_model(str(folder)), device="cpu")
-
-
-def test_a_gpu_runs_both_kinds_of_graphs_until_its_memory_is_full(
-    alone: Model, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    gpu = Gpu(room=0).install(monkeypatch)
-    session = Session(alone, warn=lambda line: None)
-    before = session.run_graph("surroundings", context())
-    x = np.ones((1, 4, 8, 8), np.float32)
-    (light,) = session.run({"picture": x})
-    np.testing.assert_allclose(light, 2 * x[:, :3])
-    assert (gpu.batches, session.device) == ([1], "cpu")
-    for one, other in zip(before, session.run_graph("surroundings", context()), strict=True):
-        np.testing.assert_array_equal(one, other)
 
 
 def test_inputs_may_be_views(model: Model) -> None:

@@ -19,8 +19,7 @@ def run(
     """Return all outputs of a model over a picture, by channel."""
     manifest = model.manifest
     height, width = next(iter(picture.values())).shape[1:]
-    together = [graph for graph in manifest.graphs if not graph.stands_alone]
-    channels = sum(int(output.shape[1]) for output in manifest.outputs) * len(together)
+    channels = sum(int(output.shape[1]) for output in manifest.outputs) * len(manifest.graphs)
     result = np.full((channels, height, width), np.nan, np.float32)
 
     def read(rows: Indices, columns: Indices) -> dict[str, FloatArray]:
