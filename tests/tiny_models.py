@@ -159,27 +159,11 @@ def surroundings_graph(
     return content
 
 
-def write_surroundings_model(folder: Path, *, tiled: bytes, surroundings: bytes, **others: Any) -> Path:
-    """Write a model of a graph `picture` -> `light` that runs on tiles, and one of the surroundings; return the folder.
-
-    `others` are as for `write_model`.
-    """
-    files = {"refinement.onnx": tiled, "surroundings.onnx": surroundings}
-    tensors = {
-        name: {"name": name, "dtype": "float32", "shape": shape}
-        for name, shape in {
-            "picture": ["n", "c", "h", "w"],
-            "light": ["n", 3, "h", "w"],
-            "planes": ["n", 11, "h", "w"],
-            "levels": ["n", 7, 24],
-            "curve": ["n", 33],
-            "maps": ["n", 8, "h", "w"],
-        }.items()
-    }
-    graphs = facts(files)["graphs"]
-    graphs[1] |= {"inputs": [tensors["planes"], tensors["levels"]], "outputs": [tensors["curve"], tensors["maps"]]}
-    stated = {"task": "single", "inputs": [tensors["picture"]], "outputs": [tensors["light"]], "graphs": graphs}
-    return write_model(folder, files=files, **{**stated, "period": 1, "multiple": 8, "border": 8, **others})
+def surroundings_facts() -> dict[str, Any]:
+    """Return what the manifest of `surroundings_graph` says."""
+    shapes = {"planes": ["n", 11, "h", "w"], "levels": ["n", 7, 24], "curve": ["n", 33], "maps": ["n", 3, "h", "w"]}
+    planes, levels, curve, maps = ({"name": name, "dtype": "float32", "shape": s} for name, s in shapes.items())
+    return {"task": "single", "inputs": [planes, levels], "outputs": [curve, maps], "period": 1, "multiple": 8}
 
 
 def facts(files: Mapping[str, bytes], **others: Any) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from hdrcli.expand.features import (
     LEVELS,
     PLANES,
     STATISTICS,
+    WHITE,
     clipping,
     context,
     expansion,
@@ -56,13 +57,16 @@ def test_codes_become_light_by_the_srgb_curve() -> None:
     np.testing.assert_allclose(SRGB.encode(srgb_light(codes)), codes, atol=3e-6)
 
 
-def test_clipping_rises_from_nothing_to_all_between_its_codes() -> None:
+@pytest.mark.parametrize("between", [CLIP, WHITE])
+def test_clipping_rises_from_nothing_to_all_between_its_codes(between: tuple[float, float]) -> None:
     codes = np.linspace(0, 1, 2001, dtype=np.float32)
-    share = clipping(codes)
-    assert np.all(share[codes <= CLIP[0]] == 0)
-    assert np.all(share[codes >= CLIP[1]] == 1)
-    assert clipping(np.array([sum(CLIP) / 2], np.float32)).item() == pytest.approx(0.5, abs=1e-4)
+    share = clipping(codes, between=between)
+    first, full = between
+    assert np.all(share[codes <= first] == 0)
+    assert np.all(share[codes >= full] == 1)
+    assert clipping(np.array([(first + full) / 2], np.float32), between=between).item() == pytest.approx(0.5, abs=1e-4)
     assert np.all(np.diff(share) >= 0)
+    assert 0 < first < full < 1
 
 
 @pytest.mark.parametrize("shape", [(130, 200), (40, 700), (1, 9)])
