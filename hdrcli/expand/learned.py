@@ -52,7 +52,7 @@ def expand_learned(
     Returns
     -------
     ndarray (H, W, 3), float32
-        Linear light in the primaries of the picture, at least 0; 1.0 = the clip of the input.
+        Linear light in the primaries of the picture, 0 to 2^13; 1.0 = the clip of the input.
 
     Raises
     ------
@@ -66,7 +66,10 @@ def expand_learned(
     if inputs == ["ldr"] and len(manifest.output_names) == 1:
         return _by_tiles(codes, session, tile=tile, border=border, progress=progress)
     if sorted(inputs) == ["levels", "planes"] and len(manifest.output_names) == 2:
-        return _by_surroundings(codes, session)
+        light = _by_surroundings(codes, session)
+        if progress is not None:
+            progress(1.0)
+        return light
     raise ModelError(
         f"The model {manifest.name!r} takes {', '.join(inputs)} and gives {', '.join(manifest.output_names)}; "
         "there is nothing to make of one picture by it."

@@ -104,7 +104,7 @@ def test_the_network_has_the_size_that_its_layers_add_up_to(config: dict[str, li
     assert parameter_count(network) == counted_parameters(network.config["widths"], network.config["vector"][0])
 
 
-def test_the_default_network_has_the_size_that_is_published() -> None:
+def test_the_default_network_has_a_million_weights() -> None:
     assert parameter_count(SingleUNet()) == 1_027_171
 
 
