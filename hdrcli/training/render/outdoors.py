@@ -30,12 +30,12 @@ from hdrcli.training.render.skies import daylight, weather
 
 
 def sunny_place(rng: np.random.Generator) -> Scene:
-    """Return houses, cars, trees and polished metal under sun and clouds, two of five against the sun."""
+    """Return houses, cars, trees and polished metal under sun and clouds, about half against the sun."""
     camera = _camera(rng)
-    facing_sun = rng.random() < 0.4
-    azimuth = rng.uniform(-18, 18) if facing_sun else rng.uniform(-180, 180)
-    elevation = rng.uniform(3, 22) if facing_sun else rng.uniform(12, 65)
-    ground, now = _ground(rng), weather(rng, azimuth, elevation)
+    facing_sun = rng.random() < 0.55
+    azimuth = rng.uniform(-18, 18) if facing_sun else rng.choice([-1, 1]) * rng.uniform(25, 130)
+    elevation = rng.uniform(4, 18) if facing_sun else rng.uniform(12, 65)
+    ground, now = _ground(rng), weather(rng, azimuth, elevation, dull=0.06)
     if not facing_sun:
         # Balls mirror the sun far below a pixel, which paths miss; a larger disc of the same light makes glints that
         # cover pixels and hold as much.
@@ -43,7 +43,7 @@ def sunny_place(rng: np.random.Generator) -> Scene:
     parts = [ground, *daylight(rng, now)]
     parts += _houses(rng, lit=0.0)
     parts += _street_things(rng)
-    for _ in range(rng.integers(1, 6)):
+    for _ in range(rng.integers(2, 7)):
         parts += _sculpture(rng, _spot(rng))
     if rng.random() < 0.4:
         white = matt(textures.colour(rng, saturation=(0, 0.06), value=(0.8, 0.9)))

@@ -114,8 +114,8 @@ def _sky(rng: np.random.Generator, around: Matrix, now: Weather) -> FloatArray:
     aureole = now.sunlight * (3 * np.exp(-away / 0.035) + 0.5 * np.exp(-away / 0.15))
     light += aureole[:, :, None] * np.array([1.0, 0.9, 0.75])
     cover = _clouds(rng, around, now.clouds)
-    lining = 0.7 + now.sunlight * (0.4 + 0.9 * np.exp(-away / 0.25) * (1 - cover))
-    dark = 1 - 0.45 * cover
+    lining = 0.7 + now.sunlight * (0.6 + 0.9 * np.exp(-away / 0.25) * (1 - cover))
+    dark = 1 - 0.35 * cover
     light += cover[:, :, None] * ((lining * dark)[:, :, None] * np.array([1.0, 0.98, 0.95]) - light)
     ground = np.clip(-8 * around[:, :, 2], 0, 1)[:, :, None]
     return np.asarray(light * (1 - ground) + ground * np.array([0.2, 0.19, 0.17]), dtype=np.float32)
