@@ -108,8 +108,8 @@ def fit(arguments: argparse.Namespace) -> int:
     from hdrcli.training.fit import FitSettings
     from hdrcli.training.train import Plan, network_options, task_options, train
 
-    options = task_options(arguments.name, arguments.set)
-    options |= {name: value for name in ("crop", "batch") if (value := getattr(arguments, name)) is not None}
+    given = [f"{name}={value}" for name in ("crop", "batch") if (value := getattr(arguments, name)) is not None]
+    options = task_options(arguments.name, [*arguments.set, *given])
     checkpoint = arguments.checkpoint or Path(f"{arguments.name}.pt")
     settings = FitSettings(
         minutes=arguments.minutes,

@@ -324,6 +324,7 @@ def autocasts(device: torch.device, precision: str = "auto") -> bool:
 def _step(state: State, task: Task, precision: str) -> Tensor:
     device = next(state.network.parameters()).device
     batch = task.batch(state.step)
+    torch.manual_seed(state.step)  # what is dropped follows from the step too, as does all else
     with torch.autocast(device.type, torch.bfloat16, enabled=autocasts(device, precision)):
         loss = task.loss(state.network, batch)
     state.optimiser.zero_grad(set_to_none=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -58,6 +59,9 @@ class SingleOptions:
     steps_per_chunk: int = 24
     part: str = "all"
 
+    least_batch: ClassVar[int] = 2
+    """How level statistics vary is measured over a batch."""
+
     def check(self, multiple: tuple[int, int]) -> None:
         """Refuse what makes no sense for a network whose inputs have sides of these multiples.
 
@@ -65,9 +69,9 @@ class SingleOptions:
         ------
         UsageError
         """
-        for name in ("batch", "views", "steps_per_chunk"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"{name} is at least 1, not {getattr(self, name)}.")
+        for name, least in (("batch", self.least_batch), ("views", 1), ("steps_per_chunk", 1)):
+            if getattr(self, name) < least:
+                raise UsageError(f"{name} is at least {least}, not {getattr(self, name)}.")
         if self.part not in PARTS:
             raise UsageError(f"There is no part {self.part!r}; choose from {', '.join(PARTS)}.")
         for name, step in zip(("height", "width"), multiple, strict=True):
@@ -122,12 +126,13 @@ class SingleTask:
         """Return the mean figures of `single_metrics` on views of held-out scenes."""
         views = self._validation_views()
         answers = {}
+        before = network.training
         network.eval()
         with torch.no_grad():
             for i in range(len(views.codes)):
                 one = {name: part.to(self.device) for name, part in views.taken([i]).items()}
                 answers[i] = self._answer(network, one, one["codes"], one["expansion"])[0].float().cpu().numpy()
-        network.train()
+        network.train(before)
         return view_figures(views, answers)
 
     def baseline(self) -> dict[str, float]:

@@ -49,7 +49,7 @@ def picture_loss(answer: Tensor, truth: Tensor, *, percentile: Tensor, lit: Tens
     answer, truth : Tensor (N, 3, H, W)
         Stops over the floor, 0 = clip of the input.
     percentile : Tensor (N,)
-        The 99th of the true light.
+        The 99th of the true light; one below the floor counts as the floor.
     lit : Tensor (N,)
         1 where clipped pixels have a truth; 0 where only unclipped ones count.
     weights : Weights
@@ -77,7 +77,7 @@ def _mean(x: Tensor, where: Tensor) -> Tensor:
 
 
 def _mu_law(light: Tensor, percentile: Tensor) -> Tensor:
-    bounded = torch.tanh(light / percentile[:, None, None, None])
+    bounded = torch.tanh(light / percentile.clamp_min(float(FLOOR))[:, None, None, None])
     return torch.log1p(MU * bounded) / math.log1p(MU)
 
 

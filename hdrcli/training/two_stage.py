@@ -9,6 +9,7 @@ which the published programme's is not.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -43,9 +44,13 @@ class TwoStageOptions(SingleOptions):
     crop: int = 96
     loss: str = "paper"
 
+    least_batch: ClassVar[int] = 1
+
     def check(self, multiple: tuple[int, int]) -> None:
         """Refuse what makes no sense, as `SingleOptions.check` does."""
         super().check(multiple)
+        if self.part != "all":
+            raise UsageError(f"Both stages are trained together; there is no part {self.part!r} of them.")
         if not 32 <= self.crop <= min(self.height, self.width):
             raise UsageError(f"crop is between 32 and {min(self.height, self.width)}, not {self.crop}.")
         if self.loss not in LOSSES:

@@ -37,6 +37,13 @@ class Line:
         return {"slope": network.state_dict()["weight"].item()}
 
 
+class Drop(Line):
+    """The same for any network."""
+
+    def validate(self, network: nn.Module) -> dict[str, float]:
+        return {"nothing": 0.0}
+
+
 def line_state(rate: float = 0.1) -> State:
     network = nn.Linear(1, 1, bias=False)
     nn.init.zeros_(network.weight)
@@ -86,6 +93,35 @@ def test_an_interrupted_training_ends_with_the_same_bits(tmp_path: Path, picture
     assert equal(parts.network.state_dict(), whole.network.state_dict())
     assert equal(parts.mean.state_dict(), whole.mean.state_dict())
     assert equal(parts.optimiser.state_dict(), whole.optimiser.state_dict())
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_what_is_dropped_follows_from_the_step(tmp_path: Path) -> None:
+    def run(name: str, *, stop_at_step: int | None = None, resume: bool = False) -> State:
+        torch.manual_seed(5)
+        network = nn.Sequential(nn.Linear(1, 8), nn.BatchNorm1d(8), nn.Dropout(0.5), nn.Linear(8, 1))
+        state = State.fresh(network, learning_rate=0.1)
+        if resume:
+            state.load(tmp_path / f"{name}.pt")
+            torch.rand(77)  # a program that begins anew is somewhere else among the random numbers
+        checkpoint, log = (tmp_path / f"{name}.{suffix}" for suffix in ("pt", "jsonl"))
+        fit(state, Drop(), EXACT, checkpoint=checkpoint, log=log, say=lambda line: None, stop_at_step=stop_at_step)
+        return state
+
+    whole = run("whole")
+    run("parts", stop_at_step=20)
+    parts = run("parts", resume=True)
+    assert equal(parts.network.state_dict(), whole.network.state_dict())
+    assert equal(parts.mean.state_dict(), whole.mean.state_dict())
+
+
+def test_what_is_measured_is_taken_over_into_the_mean(tmp_path: Path) -> None:
+    network = nn.Sequential(nn.Linear(1, 8), nn.BatchNorm1d(8), nn.Linear(8, 1))
+    state = State.fresh(network, learning_rate=0.1)
+    fit(state, Drop(), EXACT, checkpoint=tmp_path / "x.pt", log=tmp_path / "x.jsonl", say=lambda line: None)
+    found, own = (dict(one.named_buffers()) for one in (state.mean, state.network))
+    assert equal(found, own)
+    assert own["1.running_mean"].abs().max() > 0.01
 
 
 def test_training_approaches_the_truth_and_the_mean_follows(tmp_path: Path) -> None:
