@@ -20,6 +20,15 @@ _NEEDS_TORCH = (
     "structure",
     "export",
     "training_command",
+    "prepare",
+    "tasks",
+    "views",
+    "single_unet",
+    "single_losses",
+    "single_task",
+    "two_stage_task",
+    "single_export",
+    "single_command",
 )
 collect_ignore = [] if find_spec("torch") else [f"test_{name}.py" for name in _NEEDS_TORCH]
 
