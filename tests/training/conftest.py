@@ -20,7 +20,6 @@ _NEEDS_TORCH = (
     "structure",
     "export",
     "training_command",
-    "prepare",
     "tasks",
     "views",
     "single_unet",
