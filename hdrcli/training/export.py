@@ -135,7 +135,9 @@ def export(checkpoint: Path, folder: Path, settings: ExportSettings, *, overwrit
 
 
 def _check_tiles(form: Form, settings: ExportSettings) -> None:
-    """Refuse tiles without room for one multiple between their borders."""
+    """Refuse tiles without room for one multiple between their borders, and tiles of what has none."""
+    if not form.tiled and (settings.tile or settings.border):
+        raise UsageError("This network sees a picture as a whole; it has neither tiles nor a border.")
     tile, border = settings.tile or form.tile, settings.border or (0, 0)
     for length, margin, step in zip(tile, border, form.multiple, strict=True):
         if length < step + 2 * (-(-margin // step) * step):
@@ -365,8 +367,8 @@ def _measured_tiles(form: Form, network: nn.Module, settings: ExportSettings, *,
 
 
 def _compare(model: Model, form: Form, network: nn.Module) -> None:
-    """Raise ModelError where ONNX Runtime and torch differ, on two pictures of another size than the check's."""
-    height, width = (_CHECK_SIZE + 2 * step for step in form.multiple)
+    """Raise ModelError where ONNX Runtime and torch differ, on two pictures of another shape than the check's."""
+    height, width = (_CHECK_SIZE + more * step for more, step in zip((2, 5), form.multiple, strict=True))
     inputs = form.feed(form.sample(height, width, SEED + 1))
     feed = {tensor.name: value.numpy() for tensor, value in zip(model.manifest.inputs, inputs, strict=True)}
     outputs = Session(model, device="cpu", threads=1).run(feed)
