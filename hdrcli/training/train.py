@@ -25,6 +25,7 @@ from hdrcli.training.tasks import task_kind
 DEVICES = ("auto", "cpu", "cuda")
 
 _MOST_WORKERS = 12
+_COUNTER = "num_batches_tracked"  # of torch's batch normalisation: nothing is computed with it, no graph holds it
 
 
 @dataclass(frozen=True)
@@ -251,12 +252,12 @@ def _start(state: State, plan: Plan) -> None:
         return
     model = find_model(plan.start)
     weights = model_weights(model)
-    wanted = state.network.state_dict()
+    wanted = [name for name in state.network.state_dict() if not name.endswith(_COUNTER)]
     missing = [name for name in wanted if name not in weights]
     if missing:
         raise ModelError(f"The model {model.name!r} holds no weights for {missing[0]!r}; it is of another network.")
     for network in (state.network, state.mean):
-        load_weights(network, {name: weights[name] for name in wanted}, source=model.name)
+        load_weights(network, network.state_dict() | {name: weights[name] for name in wanted}, source=model.name)
     training = model.manifest.training
     state.seconds = state.begun = float(training.get("seconds", 0.0))
     state.samples = int(training.get("samples", 0))
