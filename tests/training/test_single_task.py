@@ -73,10 +73,13 @@ def test_batches_are_views_of_their_chunk_without_repeats(make_task: MakeTask) -
         "lit": (2,),
     }
     chunk = task._chunks[0].taken(range(3))["codes"]
+    drawn = set()
     for step in range(4):
         found = [[k for k in range(3) if torch.equal(chunk[k], one)] for one in task.batch(step)["codes"]]
         assert all(found)
         assert found[0] != found[1]
+        drawn.add(str(found))
+    assert len(drawn) > 1
     assert not any(torch.equal(one, other) for one in task.batch(4)["codes"] for other in chunk)
 
 
