@@ -32,9 +32,10 @@ Examples:
 @options.network
 @click.option(
     "--blend/--no-blend",
-    default=True,
+    default=False,
     show_default=True,
-    help="Keep what is well exposed as the picture's profile says it, or take all light from the network.",
+    help="Keep what is well exposed as the picture's profile says it, or take all light from the network, which undoes "
+    "the camera's curve.",
 )
 @click.option(
     "--no-embedded-hdr",
@@ -49,7 +50,7 @@ def command(*, screen: Screen, **choices: Any) -> int:
     """Give light above white back to single pictures.
 
     JPEG, PNG, TIFF, WebP, HEIC, AVIF, or raw files, which are developed first. What clips is given the light that it
-    may have had; what is well exposed stays as it is. 1.0 in the result is white of the picture.
+    may have had, and the camera's curve is undone as far as it can be told. 1.0 in the result is white of the picture.
     """
     conversion = conversion_of(choices)
     return conversion.run(partial(_single, conversion.overwrite, choices), screen)

@@ -38,6 +38,9 @@ CLIP = 0.90, 0.985
 """Codes from which on a channel is shown to networks as clipped a little, and wholly."""
 WHITE = 0.95, 0.995
 """Codes between which what a network adds to clipped channels comes in: JPEG leaves white at some codes less."""
+LEAST_LEFT = 0.7
+"""Share of the classical expansion that maps leave of it: with less, white would lie under the codes just below it, and
+a line would run around every lamp."""
 
 MIDDLE_SIDE = 512
 SMALL_SIDE = 128

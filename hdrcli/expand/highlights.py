@@ -46,10 +46,13 @@ _MOST_STOPS = 6.0
 # Where a rim counts as gentle and as steep: log2 of stops a pixel of the small copy.
 _GENTLE, _STEEP = -4.5, -2.0
 # Standard deviations in pixels of the small copy.
-_NEAR, _AROUND, _RIM, _WIDE = 1.0, 3.0, 14.0, 27.0
+_NEAR, _WIDE = 1.0, 27.0
 _DOME = 9.0, 18.0
 _DOME_FIRST = 0.7  # of the blurred area: a straight rim has 0.5
-_COLOUR_SCALES = (3.0, 1.0), (9.0, 0.03), (27.0, 0.001)  # with the weight of each
+_COLOUR_SCALES = (3.0, 1.0), (9.0, 0.3), (27.0, 0.1)  # with the weight of each
+_RIM_SCALES = (14.0, 1.0), (42.0, 0.3), (126.0, 0.1)
+_RIM_ANYWHERE = 1e-4  # weight of the mean of the picture: without it far places would flip from rim to rim
+_MOST_TINT = 1.0  # stops: the colour of a lamp's glow is in its light, that of an object before the sky is not
 _DARKEST = 2.0**-7
 _ROWS = 64  # at once: what is held between steps stays in the cache
 # Radius and tolerated variance of the filter that keeps steps of codes and JPEG blocks out of t.
@@ -155,18 +158,16 @@ def _surroundings(light: FloatArray) -> _Surroundings:
     size = _blur(small.clipping, _WIDE * scale)
     around = _unclipped_colour(small, seen, scale)
     tint = np.log2(around / around.mean(axis=2, keepdims=True))
+    tint = np.float32(_MOST_TINT) * np.tanh(tint / np.float32(_MOST_TINT))
     full = inside[..., None] * (np.float32(_BY_INSIDE + _INSIDE_BY_SHARE * share) + np.float32(_INSIDE_BY_SIZE) * size)
     full += np.float32(_BY_DEPTH) * (depth * steep)[..., None] + np.float32(_BY_TINT) * tint
     return _Surroundings(full, np.concatenate([tint, steep[..., None]], axis=2))
 
 
 def _unclipped_colour(small: _Small, seen: FloatArray, scale: float) -> FloatArray:
-    """Return the mean light of the unclipped surroundings (h, w, 3), of near ones where there are any."""
-    light, weight = small.light * seen[..., None], seen
-    lights, weights = np.zeros_like(light), np.zeros_like(weight)
-    for sigma, share in _COLOUR_SCALES:
-        lights += np.float32(share) * _blur(light, sigma * scale)
-        weights += np.float32(share) * _blur(weight, sigma * scale)
+    """Return the mean light of the unclipped surroundings (h, w, 3), of near and bright ones where there are any."""
+    weight = seen * np.square(np.maximum(small.light.mean(axis=2), np.float32(1e-3)))
+    lights, weights = _spread(small.light, weight, _COLOUR_SCALES, scale)
     return np.asarray(np.maximum(lights / weights[..., None], 0) + np.float32(_DARKEST), dtype=np.float32)
 
 
@@ -176,9 +177,22 @@ def _rim_slope(small: _Small, seen: FloatArray, scale: float) -> FloatArray:
     dx, dy = (cv2.Sobel(brightness, cv2.CV_32F, i, 1 - i, scale=1 / 8, borderType=cv2.BORDER_REFLECT) for i in (1, 0))
     rim = _blur(small.clipping.max(axis=2), _NEAR * scale) * seen
     slope = np.log2(np.float32(0.02) + np.hypot(dx, dy))
-    return np.asarray(
-        _blur(slope * rim, _RIM * scale) / (_blur(rim, _RIM * scale) + np.float32(1e-7)), dtype=np.float32
-    )
+    anywhere = np.float32((slope * rim).sum() / max(float(rim.sum()), 1e-7))
+    slopes, rims = _spread(slope, rim, _RIM_SCALES, scale)
+    least = np.float32(_RIM_ANYWHERE)
+    return np.asarray((slopes + least * anywhere) / (rims + least), dtype=np.float32)
+
+
+def _spread(
+    x: FloatArray, weight: FloatArray, scales: tuple[tuple[float, float], ...], scale: float
+) -> tuple[FloatArray, FloatArray]:
+    """Return x (h, w) or (h, w, 3) times its weight (h, w), and the weight, both spread over several scales."""
+    values = x * (weight if x.ndim == 2 else weight[..., None])
+    spread, weights = np.zeros_like(values), np.zeros_like(weight)
+    for sigma, share in scales:
+        spread += np.float32(share) * _blur(values, sigma * scale)
+        weights += np.float32(share) * _blur(weight, sigma * scale)
+    return spread, weights
 
 
 def _reduced(light: FloatArray) -> _Small:

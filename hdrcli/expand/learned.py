@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from hdrcli.errors import ModelError
-from hdrcli.expand.features import KNOTS, WHITE, clipping, context, expansion, from_stops
+from hdrcli.expand.features import KNOTS, LEAST_LEFT, WHITE, clipping, context, expansion, from_stops
 from hdrcli.images import FloatArray
 from hdrcli.inference.session import Session
 from hdrcli.inference.tiles import Indices, run_tiled
@@ -124,11 +124,12 @@ def _by_surroundings(codes: FloatArray, session: Session) -> FloatArray:
         for top in range(first, last, _ROWS):
             rows = slice(top, min(top + _ROWS, last))
             band = codes[rows]
-            stops = light[rows] + curved(band, curve)
+            raised = light[rows]
+            stops = raised + curved(band, curve)
             white = clipping(band, between=WHITE)
             if white.any():
                 enlarged = enlarge(maps, np.arange(rows.start, rows.stop), np.arange(size[1]), size=size)
-                stops += white * enlarged.transpose(1, 2, 0)
+                stops += np.maximum(white * enlarged.transpose(1, 2, 0), np.float32(LEAST_LEFT - 1) * raised)
             light[rows] = from_stops(np.minimum(stops, np.float32(_MOST_STOPS)))
 
     run_in_bands(work, size[0])

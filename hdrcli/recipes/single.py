@@ -37,8 +37,8 @@ class SingleSettings(NetworkSettings, OutputSettings):
     Attributes
     ----------
     blend : bool
-        Keep what is well exposed as the profile says it, below the shoulder, and take only the rest from the network.
-        The classical method never changes it.
+        Keep what is well exposed as the profile says it, below the shoulder, and take only the rest from the network,
+        which undoes the camera's curve. The classical method never changes it.
     embedded_hdr : bool
         Take the HDR that a file carries (gain map, PQ, HLG) instead of guessing it from its ordinary picture.
     colour_space : str
@@ -47,7 +47,7 @@ class SingleSettings(NetworkSettings, OutputSettings):
         The result is multiplied by 2 to this power.
     """
 
-    blend: bool = True
+    blend: bool = False
     embedded_hdr: bool = True
     colour_space: str = "srgb-linear"
     exposure_ev: float = 0.0

@@ -135,3 +135,14 @@ def test_black_and_white_pictures_stay_even(level: float) -> None:
     result = expand_highlights(grey(level, (40, 60)))
     np.testing.assert_allclose(result, result[0, 0, 0], rtol=1e-4)
     assert result[0, 0, 0] >= level
+
+
+def test_an_object_before_a_white_sky_leaves_no_edges_and_little_colour_in_it() -> None:
+    sky = np.repeat(np.linspace(1.6, 0.7, 512, dtype=np.float32)[:, None, None], 768, axis=1)
+    picture = np.minimum(sky * np.array([1, 0.98, 0.9], np.float32), 1)
+    picture[100:160, 500:508] = 0.7, 0.5, 0.03  # yellow, steep where the sky is gentle
+    picture[:4] = 0.02
+    stops_above = np.log2(expand_highlights(picture))[20:95]
+    assert np.abs(np.diff(stops_above, axis=0)).max() < 0.05
+    assert np.abs(np.diff(stops_above, axis=1)).max() < 0.05
+    assert np.ptp(stops_above, axis=2).max() < 1.2

@@ -23,6 +23,7 @@ from tiny_models import (
 from hdrcli.errors import ModelError, UsageError
 from hdrcli.expand.features import (
     KNOTS,
+    LEAST_LEFT,
     PLANES,
     WHITE,
     clipping,
@@ -92,8 +93,9 @@ def test_light_is_that_of_curve_expansion_and_maps_where_it_is_white(
     curve = CURVE + TILT * around.levels.mean()
     maps = np.tensordot(MAPS, around.planes, 1).astype(np.float32)
     enlarged = cv2.resize(maps.transpose(1, 2, 0), size[::-1], interpolation=cv2.INTER_LINEAR).reshape(codes.shape)
-    stops = np.interp(codes, np.linspace(0, 1, KNOTS), curve) + expansion(codes)
-    stops += clipping(codes, between=WHITE) * enlarged
+    raised = expansion(codes)
+    stops = np.interp(codes, np.linspace(0, 1, KNOTS), curve) + raised
+    stops += np.maximum(clipping(codes, between=WHITE) * enlarged, (LEAST_LEFT - 1) * raised)
     assert (light.dtype, light.shape, light.flags.c_contiguous) == (np.float32, codes.shape, True)
     np.testing.assert_allclose(light, from_stops(stops.astype(np.float32)), rtol=2e-5, atol=1e-7)
 
@@ -113,6 +115,18 @@ def test_maps_change_nothing_that_is_not_white(surroundings: MakeSession) -> Non
     dark, white = codes <= WHITE[0], codes >= WHITE[1]
     np.testing.assert_array_equal(one[dark], other[dark])
     assert np.abs(np.log2(other[white] / one[white])).min() > 1e-5
+
+
+def test_maps_leave_a_part_of_the_classical_expansion(surroundings: MakeSession) -> None:
+    codes = photograph()
+    white = codes == 1
+    darker = np.zeros_like(MAPS)
+    darker[:, PLANES.index("clipped R") : PLANES.index("clipped B") + 1] = -100
+    without, dark = (
+        to_stops(expand_learned(codes, surroundings(maps, 0 * CURVE, None))) for maps in (0 * MAPS, darker)
+    )
+    np.testing.assert_allclose(dark[white], LEAST_LEFT * without[white], atol=2e-3)
+    assert without[white].max() > 0.5
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hdrcli.expand import features, learned
-from hdrcli.expand.features import BLACK_STOPS, KNOTS, LEVELS, PLANES, STATISTICS, WHITE, to_stops
+from hdrcli.expand.features import BLACK_STOPS, KNOTS, LEAST_LEFT, LEVELS, PLANES, STATISTICS, WHITE, to_stops
 from hdrcli.sensor.curves import random_curve
 from hdrcli.training.networks import build_network, parameter_count
 from hdrcli.training.networks.single_unet import COLOURS, SingleUNet, clipping, curved, light_stops
@@ -114,9 +114,13 @@ def test_light_is_that_of_curve_expansion_and_maps() -> None:
     light = light_stops(codes, raised, curve, maps)
     enlarged = functional.interpolate(maps, size=(24, 32), mode="bilinear")
     white, middle = codes >= WHITE[1], codes <= WHITE[0]
-    torch.testing.assert_close(light[middle], (curved(codes, curve) + raised)[middle])
-    torch.testing.assert_close(light[white], (curved(codes, curve) + raised + enlarged)[white])
-    torch.testing.assert_close(light_stops(codes, raised, curve), curved(codes, curve) + raised)
+    classical = curved(codes, curve) + raised
+    torch.testing.assert_close(light[middle], classical[middle])
+    left = torch.maximum(raised + enlarged, LEAST_LEFT * raised)
+    torch.testing.assert_close(light[white], (curved(codes, curve) + left)[white])
+    assert float((light - classical)[white].min()) < 0 < float((light - classical)[white].max())
+    torch.testing.assert_close(light_stops(codes, raised, curve), classical)
+    torch.testing.assert_close(light_stops(codes, raised, curve, maps - 99)[white], (classical - raised / 2)[white])
 
 
 def test_the_command_computes_curve_clipping_and_maps_as_torch_does() -> None:

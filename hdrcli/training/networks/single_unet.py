@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hdrcli.expand.features import BLACK_STOPS, KNOTS, LEVELS, PLANES, STATISTICS, WHITE, to_stops
+from hdrcli.expand.features import BLACK_STOPS, KNOTS, LEAST_LEFT, LEVELS, PLANES, STATISTICS, WHITE, to_stops
 from hdrcli.sensor.curves import random_curve
 from hdrcli.training.networks.dualiso_unet import ResidualBlock
 
@@ -145,7 +145,7 @@ def light_stops(codes: Tensor, expansion: Tensor, curve: Tensor, maps: Tensor | 
     if maps is None:
         return light
     enlarged = functional.interpolate(maps.float(), size=codes.shape[2:], mode="bilinear", align_corners=False)
-    return light + clipping(codes) * enlarged
+    return light + torch.maximum(clipping(codes) * enlarged, (LEAST_LEFT - 1) * expansion)
 
 
 def clipping(codes: Tensor) -> Tensor:
