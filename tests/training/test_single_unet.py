@@ -120,7 +120,8 @@ def test_light_is_that_of_curve_expansion_and_maps() -> None:
     torch.testing.assert_close(light[white], (curved(codes, curve) + left)[white])
     assert float((light - classical)[white].min()) < 0 < float((light - classical)[white].max())
     torch.testing.assert_close(light_stops(codes, raised, curve), classical)
-    torch.testing.assert_close(light_stops(codes, raised, curve, maps - 99)[white], (classical - raised / 2)[white])
+    least = classical - (1 - LEAST_LEFT) * raised
+    torch.testing.assert_close(light_stops(codes, raised, curve, maps - 99)[white], least[white])
 
 
 def test_the_command_computes_curve_clipping_and_maps_as_torch_does() -> None:
