@@ -38,6 +38,8 @@ CLIP = 0.90, 0.985
 """Codes from which on a channel is shown to networks as clipped a little, and wholly."""
 WHITE = 0.95, 0.995
 """Codes between which what a network adds to clipped channels comes in: JPEG leaves white at some codes less."""
+BRIGHT = 0.6, 0.85
+"""Codes between which `smoothed` comes in."""
 LEAST_LEFT = 0.7
 """Share of the classical expansion that maps leave of it: with less, white would lie under the codes just below it, and
 a line would run around every lamp."""
@@ -48,6 +50,8 @@ SMALL_MULTIPLE = 8
 _DISTANCES = (1, 2, 4, 16)
 _SMALLEST = 2.0**-11
 """Differences of codes are taken as at least this: a fraction of a step of eight bits."""
+_GUIDE_RADIUS, _GUIDE_VARIANCE = 2, 1e-3
+SMOOTHED_REACH = 2 * _GUIDE_RADIUS
 _ROWS = 64  # at once: what is held between steps stays in the cache
 
 
@@ -82,6 +86,21 @@ def clipping(codes: FloatArray, *, between: tuple[float, float] = CLIP) -> Float
     first, full = between
     share = np.clip((codes - np.float32(first)) / np.float32(full - first), 0, 1)
     return np.asarray(share * share * (3 - 2 * share), dtype=np.float32)
+
+
+def smoothed(codes: FloatArray) -> FloatArray:
+    """Return codes (H, W, 3), 0 to 1, smoothed where they are bright and smooth already.
+
+    A guided filter (He et al. 2010) of each channel, which comes in between the codes of `BRIGHT`. A camera's curve is
+    steep under white, and would make hills of what JPEG left there; it is undone by these codes. In the dark curves are
+    flatter than sRGB, which is good for noise. Each pixel depends on the `SMOOTHED_REACH` pixels around it.
+    """
+    mean = _box(codes)
+    variance = np.maximum(_box(codes * codes) - mean * mean, np.float32(0))
+    slope = np.asarray(variance / (variance + np.float32(_GUIDE_VARIANCE)), dtype=np.float32)
+    offset = np.asarray(mean - slope * mean, dtype=np.float32)
+    smooth = np.clip(_box(slope) * codes + _box(offset), 0, 1)
+    return np.asarray(codes + clipping(codes, between=BRIGHT) * (smooth - codes), dtype=np.float32)
 
 
 def srgb_light(codes: FloatArray) -> FloatArray:
@@ -179,6 +198,11 @@ def level_statistics(codes: FloatArray) -> FloatArray:
     statistics = np.stack(rows)
     statistics[1:] = statistics[1:] / 3 + 2
     return np.asarray(statistics, dtype=np.float32)
+
+
+def _box(x: FloatArray) -> FloatArray:
+    side = 2 * _GUIDE_RADIUS + 1
+    return np.asarray(cv2.blur(x, (side, side), borderType=cv2.BORDER_REFLECT), dtype=np.float32)
 
 
 def _differences(codes: FloatArray, distance: int) -> tuple[FloatArray, FloatArray]:

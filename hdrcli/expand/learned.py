@@ -12,7 +12,19 @@ from collections.abc import Callable
 import numpy as np
 
 from hdrcli.errors import ModelError
-from hdrcli.expand.features import KNOTS, LEAST_LEFT, WHITE, clipping, context, expansion, from_stops
+from hdrcli.expand.features import (
+    KNOTS,
+    LEAST_LEFT,
+    SMOOTHED_REACH,
+    WHITE,
+    clipping,
+    context,
+    expansion,
+    from_stops,
+    smoothed,
+    srgb_light,
+    to_stops,
+)
 from hdrcli.images import FloatArray
 from hdrcli.inference.session import Session
 from hdrcli.inference.tiles import Indices, run_tiled
@@ -123,9 +135,9 @@ def _by_surroundings(codes: FloatArray, session: Session) -> FloatArray:
     def work(first: int, last: int) -> None:
         for top in range(first, last, _ROWS):
             rows = slice(top, min(top + _ROWS, last))
-            band = codes[rows]
-            raised = light[rows]
-            stops = raised + curved(band, curve)
+            band, raised = codes[rows], light[rows]
+            smooth = _smoothed_rows(codes, rows)
+            stops = raised + to_stops(srgb_light(band)) + (curved(smooth, curve) - to_stops(srgb_light(smooth)))
             white = clipping(band, between=WHITE)
             if white.any():
                 enlarged = enlarge(maps, np.arange(rows.start, rows.stop), np.arange(size[1]), size=size)
@@ -134,6 +146,13 @@ def _by_surroundings(codes: FloatArray, session: Session) -> FloatArray:
 
     run_in_bands(work, size[0])
     return light
+
+
+def _smoothed_rows(codes: FloatArray, rows: slice) -> FloatArray:
+    """Return some rows of `smoothed` codes."""
+    above = min(rows.start, SMOOTHED_REACH)
+    around = codes[rows.start - above : rows.stop + SMOOTHED_REACH]
+    return smoothed(around)[above : above + rows.stop - rows.start]
 
 
 def _surroundings(codes: FloatArray, raised: FloatArray, session: Session) -> tuple[FloatArray, FloatArray]:

@@ -48,7 +48,7 @@ def test_every_setting_of_deinterlace_has_an_option_that_changes_it() -> None:
 
 
 def test_every_setting_of_single_has_an_option_that_changes_it() -> None:
-    words = "--no-blend --no-embedded-hdr " + NETWORK + OUTPUT + COLOUR
+    words = "--blend --no-embedded-hdr " + NETWORK + OUTPUT + COLOUR
     changed = single.settings_from(choices(*words.split(), command=single.command))
     assert unchanged(changed, SingleSettings()) == ["dng_format"]  # a display picture has no mosaic
 

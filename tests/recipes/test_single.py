@@ -357,14 +357,14 @@ def network(tmp_path: Path) -> SingleSettings:
 def test_a_network_sees_the_codes_of_the_file_in_their_own_primaries(network: SingleSettings, dtype: type) -> None:
     codes = np.random.default_rng(1).integers(0, np.iinfo(dtype).max, (9, 7, 3), endpoint=True).astype(dtype)
     image = DisplayImage(codes, icc_profile("display-p3", linear=False))
-    light = single_image(image, settings=replace(network, blend=False)).data
+    light = single_image(image, settings=network).data
     own = (codes * (2.0 / np.iinfo(dtype).max)) ** 2.24
     np.testing.assert_allclose(light, own @ space_to_space("display-p3", "srgb-linear").T, rtol=1e-3, atol=2e-3)
 
 
 def test_blending_keeps_what_is_well_exposed(network: SingleSettings) -> None:
     codes = photograph()
-    light = single_image(DisplayImage(codes), settings=network).data
+    light = single_image(DisplayImage(codes), settings=replace(network, blend=True)).data
     brightest = codes.max(axis=2)
     exposed, clipped = brightest < 0.85 * 255, brightest == 255
     np.testing.assert_allclose(light[exposed], srgb_light(codes)[exposed], atol=1e-5)
