@@ -11,6 +11,8 @@ from hdrcli.images import FloatArray, MaskArray, SceneImage
 from hdrcli.isp.tonemap import reinhard_global
 
 MU = 5000.0
+PU21 = (0.353487901, 0.3734658629, 8.277049286e-05, 0.9062562627, 0.09150303166, 0.9099517204, 596.3148142)
+"""Parameters of PU21, variant banding_glare (Mantiuk and Azimi 2021)."""
 
 
 def mu_law(x: FloatArray) -> FloatArray:
@@ -82,7 +84,7 @@ def period_four_excess(merged: FloatArray, truth: FloatArray, *, where: MaskArra
 
 def pu21(luminance: FloatArray) -> FloatArray:
     """Return PU21 values of luminance in cd/m2, variant banding_glare (Mantiuk and Azimi 2021)."""
-    p = (0.353487901, 0.3734658629, 8.277049286e-05, 0.9062562627, 0.09150303166, 0.9099517204, 596.3148142)
+    p = PU21
     y = np.clip(luminance, 0.005, 10000) ** p[3]
     return np.asarray(np.maximum(p[6] * (((p[0] + p[1] * y) / (1 + p[2] * y)) ** p[4] - p[5]), 0), dtype=np.float32)
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from hdrcli.expand.features import FLOOR
-from hdrcli.training.metrics import MU
+from hdrcli.training.metrics import MU, PU21
 from hdrcli.training.single_metrics import CLIP_CD_M2, LARGEST_CD_M2
 
 _SMALL = 1e-5
@@ -83,6 +83,6 @@ def _mu_law(light: Tensor, percentile: Tensor) -> Tensor:
 
 def _pu21(light: Tensor) -> Tensor:
     """Return the PU21 values of `single_metrics.pu21_psnr` over their peak."""
-    p = (0.353487901, 0.3734658629, 8.277049286e-05, 0.9062562627, 0.09150303166, 0.9099517204, 596.3148142)
+    p = PU21
     y = (light * CLIP_CD_M2).clamp(0.005, LARGEST_CD_M2) ** p[3]
     return (p[6] * (((p[0] + p[1] * y) / (1 + p[2] * y)) ** p[4] - p[5])).clamp_min(0) / 256
