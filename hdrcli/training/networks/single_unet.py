@@ -134,6 +134,8 @@ class SingleUNet(nn.Module):
 def light_stops(codes: Tensor, expansion: Tensor, curve: Tensor, maps: Tensor | None = None) -> Tensor:
     """Return light in stops over the floor, (N, 3, H, W), of codes by a curve, the classical expansion, and maps.
 
+    As `hdrcli.expand.learned` makes it, but for what that smooths in bright parts.
+
     Parameters
     ----------
     codes, expansion : Tensor (N, 3, H, W)
