@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hdrcli.expand.features import clipping
 from hdrcli.images import DisplayImage, FloatArray
 from hdrcli.kernels import run_in_bands
 
 _CLIPPED = 254 / 255  # of the highest code: JPEG leaves few pixels of a white area at the very top
 # Of the highest code, in the brightest channel: between them cameras bend their highlights, and trust goes.
-_SHOULDER_FIRST, _SHOULDER_FULL = 0.85, 0.97
+_SHOULDER = 0.85, 0.97
 _BRIGHTEST_PERCENTILE = 99.9  # single pixels are noise
 
 
@@ -86,11 +87,7 @@ def keep_well_exposed(light: FloatArray, measured: FloatArray, codes: FloatArray
     out = np.empty_like(light)
 
     def work(first: int, last: int) -> None:
-        t = (_brightest_channel(codes[first:last]) - np.float32(_SHOULDER_FIRST)) * np.float32(
-            1 / (_SHOULDER_FULL - _SHOULDER_FIRST)
-        )
-        t = np.clip(t, 0, 1)
-        share = (t * t * (3 - 2 * t))[..., None].astype(np.float32)
+        share = clipping(_brightest_channel(codes[first:last]), between=_SHOULDER)[..., None]
         out[first:last] = measured[first:last] * (1 - share) + light[first:last] * share
 
     run_in_bands(work, len(light))

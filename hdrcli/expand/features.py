@@ -95,12 +95,15 @@ def smoothed(codes: FloatArray) -> FloatArray:
     steep under white, and would make hills of what JPEG left there; it is undone by these codes. In the dark curves are
     flatter than sRGB, which is good for noise. Each pixel depends on the `SMOOTHED_REACH` pixels around it.
     """
+    share = clipping(codes, between=BRIGHT)
+    if not share.any():
+        return codes
     mean = _box(codes)
     variance = np.maximum(_box(codes * codes) - mean * mean, np.float32(0))
     slope = np.asarray(variance / (variance + np.float32(_GUIDE_VARIANCE)), dtype=np.float32)
     offset = np.asarray(mean - slope * mean, dtype=np.float32)
     smooth = np.clip(_box(slope) * codes + _box(offset), 0, 1)
-    return np.asarray(codes + clipping(codes, between=BRIGHT) * (smooth - codes), dtype=np.float32)
+    return np.asarray(codes + share * (smooth - codes), dtype=np.float32)
 
 
 def srgb_light(codes: FloatArray) -> FloatArray:

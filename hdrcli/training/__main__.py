@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -16,7 +16,6 @@ from hdrcli.errors import HdrcliError, UnreadableFileError, UnsuitableInputError
 
 PROGRAM = "python -m hdrcli.training"
 # Packages that not every installation has, and the extra that brings each.
-_NO_SCENES = "There are no scenes (*.exr) in {!r}."
 _EXTRA = {"torch": "train", "onnx": "train", "onnxscript": "train", "mitsuba": "render", "mitsuba_oidn": "render"}
 
 
@@ -163,7 +162,6 @@ def evaluate(arguments: argparse.Namespace) -> int:
 
 
 def _measured_dual_iso(arguments: argparse.Namespace, models: Sequence[str]) -> int:
-    from hdrcli.inference.registry import find_model
     from hdrcli.training import evaluate as measuring
     from hdrcli.training.cases import dual_iso_cases
 
@@ -172,19 +170,10 @@ def _measured_dual_iso(arguments: argparse.Namespace, models: Sequence[str]) -> 
         measuring.standard_methods(models),
         each=lambda row, frame, answers: None if arguments.json else _say(measuring.line(row)),
     )
-    if not rows:
-        raise UnsuitableInputError(_NO_SCENES.format(str(arguments.scenes)))
-    if arguments.json:
-        print(json.dumps(measuring.report(rows), indent=2))
-    else:
-        print("", *measuring.table(rows), *measuring.verdicts(rows, models), sep="\n")
-    for name in models if arguments.record else ():
-        measuring.record(find_model(name), rows, name=name, data=arguments.record)
-    return 0
+    return _tell(arguments, measuring, rows, models, verdicts=lambda: measuring.verdicts(rows, models))
 
 
 def _measured_single(arguments: argparse.Namespace, models: Sequence[str]) -> int:
-    from hdrcli.inference.registry import find_model
     from hdrcli.training import single_evaluate as measuring
     from hdrcli.training.single_cases import single_cases
 
@@ -195,12 +184,26 @@ def _measured_single(arguments: argparse.Namespace, models: Sequence[str]) -> in
         measuring.standard_methods(models),
         each=lambda row, answers: None if arguments.json else _say(measuring.line(row)),
     )
+    return _tell(arguments, measuring, rows, models, verdicts=lambda: measuring.verdicts(rows))
+
+
+def _tell(
+    arguments: argparse.Namespace,
+    measuring: Any,
+    rows: Sequence[Any],
+    models: Sequence[str],
+    *,
+    verdicts: Callable[[], Sequence[str]],
+) -> int:
+    """Print the table of the module that measured, and write it into the manifests where that is wanted."""
+    from hdrcli.inference.registry import find_model
+
     if not rows:
-        raise UnsuitableInputError(_NO_SCENES.format(str(arguments.scenes)))
+        raise UnsuitableInputError(f"There are no scenes (*.exr) in {str(arguments.scenes)!r}.")
     if arguments.json:
         print(json.dumps(measuring.report(rows), indent=2))
     else:
-        print("", *measuring.table(rows), *measuring.verdicts(rows), sep="\n")
+        print("", *measuring.table(rows), *verdicts(), sep="\n")
     for name in models if arguments.record else ():
         measuring.record(find_model(name), rows, name=name, data=arguments.record)
     return 0

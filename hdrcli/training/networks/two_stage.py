@@ -12,11 +12,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from hdrcli.expand.learned import ENCODING as ENCODING
+
 WIDTH = 64
 GROWTH = 32
-ENCODING = 2.24
-"""Scene-linear light is the output to this power, 1.0 = clip of the input."""
-
 _BLOCKS = (2, 1)
 _DENSE_SHARES = (0.2, 0.5)
 _BLOCK_SHARE = 0.8
