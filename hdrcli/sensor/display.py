@@ -150,13 +150,37 @@ def display_capture(scene: FloatArray, settings: DisplaySettings, rng: np.random
         light = cv2.GaussianBlur(light, (0, 0), settings.blur_px, borderType=cv2.BORDER_REFLECT)
     exposure = exposure_for(light, settings.clipped)
     truth = np.asarray(light * np.float32(exposure), dtype=np.float32)
+    picture, encoded = picture_of_light(truth, settings, rng)
+    return DisplayCapture(picture, truth, settings, exposure, encoded)
+
+
+def picture_of_light(
+    truth: FloatArray, settings: DisplaySettings, rng: np.random.Generator
+) -> tuple[NDArray[np.uint8], bytes]:
+    """Return the picture that is made of the light on the sensor: noise, clipping, curve, codes, JPEG.
+
+    Parameters
+    ----------
+    truth : ndarray (H, W, 3), float32
+        Light after lens, white balance and exposure; 1.0 = clip.
+    settings : DisplaySettings
+        Its clipped share, cast and blur are not looked at.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    ndarray (H, W, 3), uint8
+        R, G, B as decoded from the file.
+    bytes
+        The JPEG file; empty where there is none.
+    """
+    _check(settings)
     exposed = np.clip(_with_noise(truth, settings, rng), 0, 1)
     picture = np.rint(255 * settings.curve.encode(exposed)).astype(np.uint8)
-    encoded = b""
-    if settings.quality is not None:
-        encoded = encode_jpeg(picture, quality=settings.quality, subsampling=settings.subsampling)
-        picture = decode_jpeg(encoded)
-    return DisplayCapture(picture, truth, settings, exposure, encoded)
+    if settings.quality is None:
+        return picture, b""
+    encoded = encode_jpeg(picture, quality=settings.quality, subsampling=settings.subsampling)
+    return decode_jpeg(encoded), encoded
 
 
 def exposure_for(light: FloatArray, clipped: float) -> float:
