@@ -22,10 +22,10 @@ STEPS_PX = (12.0, 45.0)
 BRIGHTNESS = (0.3, 3.0)
 
 _FINER = 4
-# Enlarged on linear light, the ringing beside a lamp would be brighter than the room.
+# Interpolated on linear light, the ringing beside a lamp would be brighter than the room.
 _COMPRESSION_KNEE = 1e-3
 _MARGIN_PX = 4
-_SPREAD_PX = 2  # how far the blur carries the edge of an object
+_SPREAD_PX = 3  # how far the blur carries the edge of an object
 
 
 @dataclass(frozen=True)
@@ -114,11 +114,12 @@ def seen_scenes(
     """
     height, width = scene.shape[:2]
     centres = np.array([[_FINER, 0, (_FINER - 1) / 2], [0, _FINER, (_FINER - 1) / 2], [0, 0, 1]])
+    knee = np.float32(max(_COMPRESSION_KNEE * float(np.percentile(scene, 98)), 1e-12))
     seen: list[FloatArray] = []
     fine: FloatArray | None = None
     for frame, warp in enumerate(warps):
         if fine is None or moving is not None:
-            fine = _continuous(scene if moving is None else moving.in_front_of(scene, frame), blur_px)
+            fine = _continuous(scene if moving is None else moving.in_front_of(scene, frame), blur_px, knee)
         view = cv2.warpPerspective(
             fine,
             centres @ np.linalg.inv(warp),
@@ -126,7 +127,7 @@ def seen_scenes(
             flags=cv2.INTER_LANCZOS4 | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_REFLECT,
         )
-        seen.append(np.asarray(np.maximum(view, 0), dtype=np.float32))
+        seen.append(np.asarray(np.sinh(np.maximum(view, 0)) * knee, dtype=np.float32))
     return seen
 
 
@@ -169,15 +170,15 @@ def random_object(
     return MovingObject(np.asarray(radiance * np.float32(level * factor), dtype=np.float32), cover, places)
 
 
-def _continuous(scene: FloatArray, blur_px: float) -> FloatArray:
-    """Return the blurred scene with four samples a pixel along each axis."""
-    knee = np.float32(max(_COMPRESSION_KNEE * float(np.percentile(scene, 98)), 1e-12))
+def _continuous(scene: FloatArray, blur_px: float, knee: np.float32) -> FloatArray:
+    """Return the blurred scene with four samples a pixel along each axis, compressed as arcsinh(light / knee)."""
     size = (_FINER * scene.shape[1], _FINER * scene.shape[0])
     fine = cv2.resize(np.arcsinh(np.maximum(scene, 0) / knee), size, interpolation=cv2.INTER_CUBIC)
-    light: FloatArray = np.sinh(np.maximum(fine, 0)) * knee
-    if blur_px <= 0:
-        return light
-    return np.asarray(cv2.GaussianBlur(light, (0, 0), _FINER * blur_px, borderType=cv2.BORDER_REFLECT), np.float32)
+    if blur_px > 0:
+        light = np.sinh(np.maximum(fine, 0))
+        blurred = cv2.GaussianBlur(light, (0, 0), _FINER * blur_px, borderType=cv2.BORDER_REFLECT)
+        fine = np.arcsinh(blurred)
+    return np.asarray(fine, dtype=np.float32)
 
 
 def _blob(rng: np.random.Generator) -> FloatArray:
