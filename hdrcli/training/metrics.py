@@ -25,10 +25,14 @@ def psnr(error: FloatArray) -> float:
     return float(-10 * np.log10(np.mean(np.square(error, dtype=np.float64)) + 1e-30))
 
 
-def mosaic_psnr(merged: FloatArray, truth: FloatArray) -> float:
-    """Return the mu-law PSNR of a merged mosaic (H, W) over samples that the low exposure does not clip."""
+def mosaic_psnr(merged: FloatArray, truth: FloatArray, *, where: MaskArray | None = None) -> float:
+    """Return the mu-law PSNR of a merged mosaic (H, W) over samples that the low exposure does not clip.
+
+    Of those of a mask (H, W) alone, where one is given.
+    """
     unclipped = truth < 0.98
-    return psnr((mu_law(np.minimum(merged, 1)) - mu_law(truth))[unclipped])
+    chosen = unclipped if where is None else unclipped & where
+    return psnr((mu_law(np.minimum(merged, 1)) - mu_law(truth))[chosen])
 
 
 def picture_psnr(picture: FloatArray, truth: FloatArray) -> float:

@@ -56,18 +56,20 @@ def figures(picture: FloatArray, truth: FloatArray) -> dict[str, float]:
     }
 
 
-def ntire_mu_psnr(picture: FloatArray, truth: FloatArray) -> float:
+def ntire_mu_psnr(picture: FloatArray, truth: FloatArray, *, where: MaskArray | None = None) -> float:
     """Return the mu-PSNR of the NTIRE challenges on HDR (2021, 2022) in dB, of linear light.
 
     With p the 99th percentile of all values of the truth: the PSNR, peak 1, of log(1 + mu tanh(x / p)) / log(1 + mu),
-    mu = 5000. (The challenge stores light to the power 1 / 2.24 and undoes that first.)
+    mu = 5000. (The challenge stores light to the power 1 / 2.24 and undoes that first.) Of the pixels of a mask (H, W)
+    alone, where one is given; p is that of all.
     """
     percentile = np.float32(np.percentile(truth, 99))
     shown, true = (
         np.log1p(MU * np.tanh(np.maximum(x, 0) / percentile).astype(np.float64)) / np.log1p(MU)
         for x in (picture, truth)
     )
-    return psnr(np.asarray(shown - true, dtype=np.float32))
+    error = np.asarray(shown - true, dtype=np.float32)
+    return psnr(error if where is None else error[where])
 
 
 def pu21_psnr(picture: FloatArray, truth: FloatArray) -> float:
