@@ -41,11 +41,14 @@ class Answer:
         For people who want to know all.
     warnings : sequence of str
         For everyone: what worked otherwise than asked.
+    complete : bool
+        False where the result lacks something of what was asked for, which makes exit code 1.
     """
 
     facts: dict[str, object]
     lines: list[str]
     warnings: Sequence[str] = ()
+    complete: bool = True
 
 
 class Screen:
@@ -147,6 +150,7 @@ def run_all(
     screen: Screen,
     on_outcome: Callable[[Outcome[Result]], None],
     bars: bool = True,
+    noun: str = "inputs",
 ) -> int:
     """Run jobs, report those that fail, and return the exit code.
 
@@ -171,13 +175,18 @@ def run_all(
     if len(jobs) == 1:
         return failed[0][1]
     names = ", ".join(f"{source.name} ({code})" for source, code in failed)
-    screen.note(f"hdrcli: {len(failed)} of {len(jobs)} inputs failed: {names}.", verbosity=-1)
+    screen.note(f"hdrcli: {len(failed)} of {len(jobs)} {noun} failed: {names}.", verbosity=-1)
     return SomeInputsFailedError.exit_code
 
 
 def failure_object(source: Path, failure: Failure) -> dict[str, object]:
     """Return what `--json` says of an input that failed."""
-    return {"source": str(source), "error": one_line(failure.message), "exit_code": failure.exit_code}
+    return {"source": str(source), **failure_facts(failure)}
+
+
+def failure_facts(failure: Failure) -> dict[str, object]:
+    """Return what `--json` says of a failure."""
+    return {"error": one_line(failure.message), "exit_code": failure.exit_code}
 
 
 def _finite(value: object) -> object:

@@ -11,7 +11,7 @@ import click
 
 from hdrcli.cli import options
 from hdrcli.cli.console import Answer, Screen
-from hdrcli.cli.conversion import NETWORK_SETTINGS, conversion_of, output_settings
+from hdrcli.cli.conversion import NETWORK_SETTINGS, conversion_of, develop_settings, output_settings
 from hdrcli.recipes.batch import Progress
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ Examples:
 )
 @click.option("--no-repair", is_flag=True, help="Leave hot and dead pixels; for stars.")
 @options.developing
+@options.denoise
 @options.colour
 @options.toning
 @options.batch
@@ -66,7 +67,8 @@ def command(*, save_exposures: Path | None, screen: Screen, **choices: Any) -> i
     measured from the pixels. 1.0 in the result is the level at which the low-ISO rows clip.
     """
     conversion = conversion_of(choices)
-    return conversion.run(partial(_deinterlace, save_exposures, conversion.overwrite, choices), screen)
+    work = partial(_deinterlace, save_exposures, conversion.overwrite, choices)
+    return conversion.run(conversion.items(work), screen)
 
 
 def _deinterlace(
@@ -95,21 +97,13 @@ def _deinterlace(
 
 def settings_from(choices: Mapping[str, Any]) -> DeinterlaceSettings:
     """Return the settings of the recipe for the options of the command."""
-    from hdrcli.isp.develop import DevelopSettings
     from hdrcli.recipes.deinterlace import DeinterlaceSettings
 
-    develop = DevelopSettings(
-        white_balance=choices["white_balance"],
-        demosaic=choices["demosaic"],
-        highlights=choices["highlights"],
-        colour_space=choices["colour_space"],
-        exposure_ev=choices["exposure"],
-    )
     as_named = ("gain", "force", "black_level", "white_level", "merge", "denoise", "layers", "dng_format")
     return DeinterlaceSettings(
         row_pattern=choices["pattern"],
         repair=not choices["no_repair"],
-        develop=develop,
+        develop=develop_settings(choices),
         **output_settings(choices),
         **{name: choices[name] for name in (*NETWORK_SETTINGS, *as_named)},
     )

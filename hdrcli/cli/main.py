@@ -21,6 +21,7 @@ from hdrcli.errors import HdrcliError, UsageError
 COMMANDS = {
     "deinterlace": "hdrcli.cli.deinterlace",
     "single": "hdrcli.cli.single",
+    "stack": "hdrcli.cli.stack",
     "info": "hdrcli.cli.info",
     "models": "hdrcli.cli.models",
 }

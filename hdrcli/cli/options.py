@@ -29,6 +29,9 @@ MERGES = ("bayer", "rgb")
 DNG_FORMATS = ("integer", "half")
 TONEMAPS = ("reinhard", "reinhard-local", "none")
 DEVICES = ("auto", "cpu", "cuda")
+STACK_METHODS = ("hdr", "fusion")
+RESPONSES = ("debevec", "robertson", "srgb")
+DEGHOSTING = ("off", "low", "medium", "high")
 
 
 def group(*options: Decorator) -> Decorator:
@@ -75,7 +78,8 @@ class Number(click.FloatRange):
         return number
 
 
-def _choice(name: str, words: tuple[str, ...], text: str, *, default: str) -> Decorator:
+def choice(name: str, words: tuple[str, ...], text: str, *, default: str) -> Decorator:
+    """Return an option whose value is one of some words."""
     return click.option(name, type=click.Choice(words), default=default, show_default=True, help=text)
 
 
@@ -88,19 +92,19 @@ output = group(
         "--output",
         metavar="OUTPUT",
         help="File, FOLDER/, or template such as {stem}-hdr.tif; the suffix chooses the format: .exr .tif .dng .jpg "
-        ".png .avif. Default: the input's name with .exr, beside it.",
+        ".png .avif. Default: named after the input with .exr, beside it.",
     ),
     click.option("--overwrite", is_flag=True, help="Replace outputs that exist; an input is never written to."),
     click.option("--skip-existing", is_flag=True, help="Leave out inputs whose output exists."),
 )
 
 formats = group(
-    _choice("--bits", ("16", "32"), "Of the floats in an EXR.", default="16"),
-    _choice("--compression", COMPRESSIONS, "Of an EXR; dwaa is lossy.", default="zip"),
+    choice("--bits", ("16", "32"), "Of the floats in an EXR.", default="16"),
+    choice("--compression", COMPRESSIONS, "Of an EXR; dwaa is lossy.", default="zip"),
     click.option("--linear", is_flag=True, help="Write .tif as scene-linear floats instead of tone-mapped."),
 )
 
-dng_format = _choice(
+dng_format = choice(
     "--dng-format",
     DNG_FORMATS,
     "16-bit integers, which every raw developer opens, or half floats, which hold more range.",
@@ -111,7 +115,7 @@ preview = click.option(
     "--preview", metavar="PATH", help="Also write a tone-mapped .jpg or .png: file, FOLDER/ or template."
 )
 
-device = _choice(
+device = choice(
     "--device", DEVICES, "Where networks run; auto: on an NVIDIA GPU where one can be used.", default="auto"
 )
 
@@ -151,21 +155,22 @@ developing = group(
         metavar="camera|auto|R,G,B|KELVIN",
         help="As shot, found from the picture, gains, or a colour temperature.",
     ),
-    _choice(
+    choice(
         "--demosaic",
         DEMOSAIC_METHODS,
         "How colours are completed; auto: by the network where it does that, else directional.",
         default="auto",
     ),
-    click.option(
-        "--denoise",
-        type=Number(min=0),
-        default=1.0,
-        show_default=True,
-        metavar="STRENGTH",
-        help="Noise reduction on the mosaic; 1 as the measured noise says, 0 none.",
-    ),
-    _choice("--highlights", HIGHLIGHT_METHODS, "What becomes of clipped colours.", default="rebuild"),
+    choice("--highlights", HIGHLIGHT_METHODS, "What becomes of clipped colours.", default="rebuild"),
+)
+
+denoise = click.option(
+    "--denoise",
+    type=Number(min=0),
+    default=1.0,
+    show_default=True,
+    metavar="STRENGTH",
+    help="Noise reduction on the mosaic; 1 as the measured noise says, 0 none.",
 )
 
 colour = group(
@@ -184,7 +189,7 @@ colour = group(
 )
 
 toning = group(
-    _choice("--tonemap", TONEMAPS, "For .tif, .jpg, .png and previews.", default="reinhard"),
+    choice("--tonemap", TONEMAPS, "For .tif, .jpg, .png and previews.", default="reinhard"),
     click.option(
         "--key",
         type=Number(min=0, min_open=True),
@@ -205,6 +210,13 @@ toning = group(
         help="Peak of an HDR display in cd/m2 (white is 203): makes .jpg an HDR picture, with a gain map. .avif is HDR "
         "always, for 1000 by default.",
     ),
+)
+
+gap = click.option(
+    "--gap",
+    type=Number(min=0),
+    metavar="SECONDS",
+    help="Longest pause inside a bracket, from the end of an exposure to the beginning of the next. Default: 3.",
 )
 
 batch = click.option(

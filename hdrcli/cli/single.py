@@ -53,7 +53,7 @@ def command(*, screen: Screen, **choices: Any) -> int:
     may have had, and the camera's curve is undone as far as it can be told. 1.0 in the result is white of the picture.
     """
     conversion = conversion_of(choices)
-    return conversion.run(partial(_single, conversion.overwrite, choices), screen)
+    return conversion.run(conversion.items(partial(_single, conversion.overwrite, choices)), screen)
 
 
 def _single(

@@ -98,7 +98,7 @@ def read_display(path: Path) -> DisplayFile:
     tags = read_tags(path)
     if not kind:
         raise UnsupportedFileError(f"{path} is not a JPEG, PNG, TIFF, WebP, HEIC or AVIF picture.")
-    if kind == "TIFF" and _is_raw(tags):
+    if kind == "TIFF" and declares_raw(tags):
         raise UnsupportedFileError(f"{path} is a camera raw file, not a display picture. Develop it first.")
     if size > _LARGEST_FILE:
         raise UnreadableFileError(f"{path} has {size:,} bytes, more than any picture that is read here.")
@@ -169,7 +169,12 @@ def is_camera_raw(path: Path) -> bool:
     UnreadableFileError
         When the file cannot be opened.
     """
-    return display_kind(path) == "TIFF" and _is_raw(read_tags(path))
+    return display_kind(path) == "TIFF" and declares_raw(read_tags(path))
+
+
+def declares_raw(tags: FileTags | None) -> bool:
+    """Tell a camera raw file from a picture by its tags, where both are TIFF by their first bytes."""
+    return tags is not None and (tags.mime != "image/tiff" or is_dng(tags) or bool(raw_groups(tags)))
 
 
 def _decode(path: Path, data: bytes, kind: str, tags: FileTags | None) -> Decoded:
@@ -218,10 +223,6 @@ def _hdr_points(stated: CodePoints | None, icc: bytes) -> CodePoints | None:
     """Return the code points of a PQ or HLG picture, from the container or from the profile."""
     found = (stated, code_points_of(icc) if icc else None)
     return next((points for points in found if points is not None and points.hdr), None)
-
-
-def _is_raw(tags: FileTags | None) -> bool:
-    return tags is not None and (tags.mime != "image/tiff" or is_dng(tags) or bool(raw_groups(tags)))
 
 
 def _is_adobe_rgb(tags: FileTags) -> bool:

@@ -383,8 +383,11 @@ def _xml_name(name: str) -> str:
 def provenance_of(path: Path) -> Mapping[str, str]:
     """Return what hdrcli wrote about its own work into a file; empty for files that it did not write."""
     tags = read_tags(path)
-    if tags is None:
-        return {}
+    return {} if tags is None else provenance_in(tags)
+
+
+def provenance_in(tags: FileTags) -> Mapping[str, str]:
+    """Return what hdrcli wrote about its own work into the file that `tags` come from."""
     prefix = "Xmp.hdrcli."
     return {
         datum.key().removeprefix(prefix): str(datum.value())

@@ -9,11 +9,12 @@ the output and may be deleted.
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import signal
 import string
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
@@ -68,6 +69,32 @@ def output_paths(inputs: Sequence[Path], output: str, *, default_suffix: str = "
     return paths
 
 
+def in_order_of_names(paths: Iterable[Path]) -> list[Path]:
+    """Return paths by folder and name, numbers in them by value: IMG_2 before IMG_10."""
+    return sorted(paths, key=lambda path: ([_by_value(part) for part in path.parts], str(path)))
+
+
+def named_together(files: Sequence[Path]) -> Path:
+    """Return a name for what is made of several files: the stem of the first, the number of the last, a suffix.
+
+    They count in the order of their names. The stem of the last takes the place of its number where it has none, or
+    where what stands before the number differs.
+
+    >>> named_together([Path("IMG_1236.CR2"), Path("IMG_1234.CR2"), Path("IMG_1238.CR2")]).name
+    'IMG_1234-1238.CR2'
+    >>> named_together([Path("dark.jpg"), Path("light.jpg")]).name
+    'dark-light.jpg'
+    """
+    ordered = in_order_of_names(files)
+    first, last = ordered[0].stem, ordered[-1].stem
+    if first == last:
+        return ordered[0]
+    heads = [re.sub(r"\d+$", "", stem) for stem in (first, last)]
+    number = last[len(heads[1]) :]
+    together = f"{first}-{number if number and heads[0] == heads[1] else last}"
+    return ordered[0].with_name(together + ordered[0].suffix)
+
+
 def check_suffix(path: Path) -> str:
     """Return the suffix of `path` in lower case; raise UsageError where it names no output format."""
     suffix = path.suffix.lower()
@@ -75,6 +102,12 @@ def check_suffix(path: Path) -> str:
         found = f"has the unknown suffix {path.suffix!r}" if suffix else "has no suffix"
         raise UsageError(f"The output {str(path)!r} {found}; one of {' '.join(OUTPUT_SUFFIXES)} chooses the format.")
     return suffix
+
+
+def _by_value(text: str) -> list[tuple[int, str]]:
+    """Return what text sorts by where numbers count by their value; no number as less than any."""
+    parts = re.split(r"(\d+)", text.casefold())
+    return [(int(part), "") if part.isascii() and part.isdigit() else (-1, part) for part in parts]
 
 
 def _check_template(template: str) -> None:

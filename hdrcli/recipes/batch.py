@@ -47,10 +47,19 @@ class Job(Generic[Result_co]):
         The input, for messages.
     run : callable
         Called in the worker with a `Progress`; it and what it returns must be picklable.
+    more_sources : tuple of Path
+        Further inputs. A job that has some reports reading as the stage "read NAME", so that a message on a crash can
+        name the file.
     """
 
     source: Path
     run: Callable[[Progress], Result_co]
+    more_sources: tuple[Path, ...] = ()
+
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """All inputs."""
+        return self.source, *self.more_sources
 
 
 @dataclass(frozen=True)
@@ -226,10 +235,11 @@ class _Worker:
         unreadable = UnreadableFileError.exit_code
         if cause == "SIGKILL":
             return Failure(f"{source.name}: its worker was killed, most likely because memory ran out.", unreadable)
-        if self.stage in {"", "read"}:
+        stage, _, read = self.stage.partition(" ")
+        if stage in {"", "read"}:
             return Failure(
-                f"{source.name}: its decoder crashed on it ({cause}); the file is damaged, or of a kind that the "
-                "decoder cannot read.",
+                f"{read or source.name}: its decoder crashed on it ({cause}); the file is damaged, or of a kind that "
+                "the decoder cannot read.",
                 unreadable,
             )
         return Failure(f"{source.name}: the program crashed at the stage {self.stage!r} ({cause}).", 1, expected=False)
@@ -269,7 +279,7 @@ def _serve(connection: Connection[Any, Any], native_messages: bool) -> None:
             connection.send(("outcome", job.run(_Reporter(connection)), None))
         except Exception as error:
             with suppress(BrokenPipeError, ConnectionResetError):  # nobody waits any more
-                connection.send(("outcome", None, _failure(error, job.source)))
+                connection.send(("outcome", None, _failure(error, job.sources)))
 
 
 def _stop(number: int, _: FrameType | None) -> None:
@@ -301,7 +311,7 @@ class _Reporter:
             self.connection.send(("stage", stage, fraction))
 
 
-def _failure(error: Exception, source: Path) -> Failure:
+def _failure(error: Exception, sources: Sequence[Path]) -> Failure:
     account = "".join(traceback.format_exception(error))
     message = " ".join(str(error).split())
     expected = True
@@ -311,12 +321,12 @@ def _failure(error: Exception, source: Path) -> Failure:
         code, message = UnreadableFileError.exit_code, "it needs more memory than there is."
     elif isinstance(error, OSError):
         # Reading and writing raise errors of their own; what else the system refuses concerns the way out.
-        unreadable = error.filename is not None and Path(error.filename) == source
+        unreadable = error.filename is not None and Path(error.filename) in sources
         code = (UnreadableFileError if unreadable else OutputError).exit_code
-        message = f"{error.filename or source}: {error.strerror or message}."
+        message = f"{error.filename or sources[0]}: {error.strerror or message}."
     else:
         code, expected = 1, False
         message = f"internal error ({type(error).__name__}: {message})."
-    if source.name not in message:
-        message = f"{source.name}: {message}"
+    if not any(source.name in message for source in sources):
+        message = f"{sources[0].name}: {message}"
     return Failure(message, code, account, expected)

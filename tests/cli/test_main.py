@@ -80,7 +80,10 @@ def test_an_option_of_several_commands_is_the_same_everywhere() -> None:
     ("words", "message"),
     [
         (["deinterlce", "x.cr2"], "hdrcli: no such command 'deinterlce'; did you mean 'deinterlace'. See"),
-        (["frobnicate"], "no such command 'frobnicate'; the commands are deinterlace, single, info, models. See"),
+        (
+            ["frobnicate"],
+            "'frobnicate'; the commands are deinterlace, single, stack, info, models. See",
+        ),
         (["info"], "hdrcli: Missing argument 'INPUT...'. See 'hdrcli info --help'."),
         (["info", "--nosuch", "x"], "hdrcli: No such option"),
         (["deinterlace", "--iso", "100", "x"], "hdrcli: Invalid value for '--iso': '100' is not LOW/HIGH"),
@@ -94,6 +97,24 @@ def test_an_option_of_several_commands_is_the_same_everywhere() -> None:
         (["deinterlace", "a", "--preview", "a.exr"], "must be a .jpg or .png"),
         (["deinterlace", "a", "-o", "a.jpg", "--preview", "a.jpg"], "cannot be the output and its preview"),
         (["deinterlace", "d/a.cr2", "d/a.dng"], "would both be written to 'd/a.exr'"),
+        (["stack", "a.cr2"], "a.cr2 is one; `hdrcli single` makes HDR of one picture."),
+        (["stack", "a", "b", "a"], "a is given 2 times"),
+        (["stack", "a", "b", "--ev", "1,2,3"], "--ev has 3 values for 2 inputs"),
+        (["stack", "a", "b", "--times", "1/60"], "--times has 1 values for 2 inputs"),
+        (["stack", "a", "b", "--times", "1/60,1", "--ev", "0,1"], "--ev and --times say the same"),
+        (["stack", "a", "b", "--times", "1/60,-1"], "'1/60,-1' holds what cannot be"),
+        (["stack", "a", "b", "--ev", "0,nan"], "'0,nan' holds what cannot be"),
+        (["stack", "a", "b", "--ev", "0,x"], "'0,x' is no list such as"),
+        (["stack", "a", "b", "--times", "1,1/0"], "'1,1/0' is no list such as"),
+        (["stack", "a", "b", "--reference", "3"], "3 is neither the name nor the place (1 to 2) of a frame"),
+        (["stack", "d/a", "e/a", "--reference", "a"], "a is the name of 2 inputs"),
+        (["stack", "a", "b", "--response", "debevek"], "'debevek' is none of debevec, robertson, srgb, nor a file"),
+        (["stack", "a", "b", "--plot", "curve.pdf"], "'curve.pdf' must be a .png or .svg"),
+        (["stack", "a", "b", "--gap", "5"], "--gap is for finding brackets; add --auto"),
+        (["stack", "a", "b", "--auto", "--ev", "0,1"], "--ev is for one bracket"),
+        (["stack", "a", "b", "--auto", "--plot", "a.svg"], "--plot is for one bracket"),
+        (["stack", "a", "b", "--auto", "--reference", "a"], "--reference is the place of a frame in its bracket"),
+        (["stack", ".", "a"], ". is a folder; add --auto to merge the brackets in it."),
     ],
 )
 def test_wrong_usage_is_one_line_and_exit_code_2(
@@ -170,5 +191,5 @@ def test_handlers_of_a_host_program_are_left_alone(monkeypatch: pytest.MonkeyPat
 
 def test_the_table_of_commands_is_complete() -> None:
     modules = {path.stem for path in Path(main_module.__file__).parent.glob("*.py")}
-    assert set(COMMANDS) == modules - {"__init__", "main", "options", "console", "conversion"}
+    assert set(COMMANDS) == modules - {"__init__", "main", "options", "console", "conversion", "survey"}
     assert all(re.fullmatch(r"hdrcli\.cli\.\w+", module) for module in COMMANDS.values())
