@@ -1,0 +1,1 @@
+"""Registration: where the pixels of one exposure lie in another."""

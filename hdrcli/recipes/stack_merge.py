@@ -1,0 +1,282 @@
+"""A bracket, frame by frame, onto its reference: gains, motion, ghosts, sums. Raw or not is for `Exposures` to know."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from hdrcli.align.gain import measure_ratio
+from hdrcli.align.register import Plane, Registration, register
+from hdrcli.align.warp import Warp, centre_motion, coverage, to_finer, warp_onto
+from hdrcli.errors import UnsuitableInputError
+from hdrcli.images import FloatArray
+from hdrcli.merge.cells import LUMA, Cells
+from hdrcli.merge.ghosts import find_ghosts
+from hdrcli.recipes.stack_report import FrameReport
+from hdrcli.recipes.stack_settings import StackSettings
+from hdrcli.recipes.stopwatch import Stopwatch
+
+_DISAGREEMENT_EV = 0.1
+_SPREAD_LUMA = np.array([0.0625, 0.25, 0.0625], dtype=np.float32)  # squares of the weights of luma
+_QUANTILES = np.linspace(0.02, 0.98, 49)
+_TOP = 0.9  # share of the clip
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What is known of a frame before anything is merged.
+
+    Attributes
+    ----------
+    name : str
+    ev_stated : float or None
+        Exposure in stops on a scale that the frames share; None where it is not known.
+    quantiles : ndarray (49,), float64
+        Of the green light, from the 2nd to the 98th percentile, 1.0 = clip.
+    noise : float
+        Standard deviation of dark cells, on the same scale.
+    clipped : float
+        Share of the samples that clip.
+    usable : float
+        Share of the samples that are well exposed.
+    """
+
+    name: str
+    ev_stated: float | None
+    quantiles: NDArray[np.float64]
+    noise: float
+    clipped: float
+    usable: float
+
+
+def well_exposed(light: FloatArray, noise: float) -> tuple[float, float]:
+    """Return the shares of samples that clip and that are well exposed: under the clip, ten times over the noise."""
+    clipped = float(np.mean(light >= np.float32(0.98)))
+    return clipped, float(np.mean((light < np.float32(0.98)) & (light > np.float32(10 * noise))))
+
+
+def light_quantiles(light: FloatArray) -> NDArray[np.float64]:
+    """Return the quantiles of light that a `Survey` has, of any array of samples."""
+    return np.asarray(np.quantile(light, _QUANTILES), dtype=np.float64)
+
+
+class Exposures(Protocol):
+    """The frames of a bracket, read one at a time, and the sums they go to."""
+
+    @property
+    def surveys(self) -> Sequence[Survey]:
+        """One for each frame."""
+
+    def load(self, index: int) -> Cells:
+        """Read a frame and return its cells on the scale of its own clip; it is held until the next is loaded."""
+
+    def add(self, gain: float, keep: FloatArray | None, warp: Warp | None) -> float:
+        """Merge the frame that is held and return its share of the weight.
+
+        `keep` is on the cells of the reference, `warp` in full pixels, None where nothing moved.
+        """
+
+    def merged(self) -> Cells:
+        """Return the cells of what was merged so far, on the scale of the reference."""
+
+
+@dataclass(frozen=True)
+class MergedBracket:
+    """What was done to every frame.
+
+    Attributes
+    ----------
+    reference : int
+    frames : tuple of FrameReport
+        In the order of the frames.
+    gains : tuple of float
+    warnings : tuple of str
+    """
+
+    reference: int
+    frames: tuple[FrameReport, ...]
+    gains: tuple[float, ...]
+    warnings: tuple[str, ...]
+
+
+def prior_gains(surveys: Sequence[Survey], *, measure: bool = True) -> NDArray[np.float64]:
+    """Return the exposure of each frame in stops, as stated, or from how their brightness is distributed.
+
+    Raises
+    ------
+    UnsuitableInputError
+        When nothing is stated and the frames share no range of light.
+    """
+    stated = [survey.ev_stated for survey in surveys]
+    if all(ev is not None for ev in stated):
+        return np.array(stated, dtype=np.float64)
+    order = sorted(range(len(surveys)), key=lambda index: float(surveys[index].quantiles.sum()))
+    evs = np.zeros(len(surveys))
+    for darker, brighter in zip(order, order[1:], strict=False):
+        evs[brighter] = evs[darker] + _stops_between(surveys[darker], surveys[brighter])
+    return evs
+
+
+def _stops_between(darker: Survey, brighter: Survey) -> float:
+    """Return the exposure between two frames by the quantiles that both see; motion hardly changes those."""
+    low, high = darker.quantiles, brighter.quantiles
+    seen = (low > 4 * darker.noise) & (high > 4 * brighter.noise) & (high < _TOP)
+    if np.count_nonzero(seen) < 3:
+        raise UnsuitableInputError(
+            f"{darker.name} and {brighter.name} state no exposures and share no range of light to measure them by. "
+            "Give --ev or --times."
+        )
+    return float(np.median(np.log2(high[seen] / low[seen])))
+
+
+def choose_reference(surveys: Sequence[Survey], evs: NDArray[np.float64]) -> int:
+    """Return the frame that gives the geometry: the middle one, unless another shows twice as much of the scene well."""
+    order = np.argsort(evs, kind="stable")
+    middle = int(order[(len(order) - 1) // 2])
+    best = max(range(len(surveys)), key=lambda index: surveys[index].usable)
+    return best if surveys[best].usable > 2 * surveys[middle].usable else middle
+
+
+def merge_bracket(exposures: Exposures, settings: StackSettings, watch: Stopwatch) -> MergedBracket:
+    """Merge all frames of a bracket, the reference first, then those nearest to it in exposure.
+
+    Raises
+    ------
+    UnsuitableInputError
+        When exposures are neither stated nor to be measured.
+    """
+    surveys = exposures.surveys
+    evs = prior_gains(surveys)
+    reference = choose_reference(surveys, evs) if settings.reference is None else settings.reference
+    evs = evs - evs[reference]
+    order = sorted(range(len(surveys)), key=lambda index: (index != reference, abs(evs[index]), evs[index]))
+    job = _Job(exposures, settings, watch, evs)
+    for place, index in enumerate(order):
+        job.frame(index, is_reference=index == reference, share=0.25 + 0.45 * place / len(order))
+    return MergedBracket(
+        reference,
+        tuple(job.reports[index] for index in range(len(surveys))),
+        tuple(job.gains[index] for index in range(len(surveys))),
+        tuple(job.warnings),
+    )
+
+
+class _Job:
+    """What `merge_bracket` knows while it goes from frame to frame."""
+
+    def __init__(
+        self, exposures: Exposures, settings: StackSettings, watch: Stopwatch, evs: NDArray[np.float64]
+    ) -> None:
+        self.exposures = exposures
+        self.settings = settings
+        self.watch = watch
+        self.evs = evs
+        self.fixed = settings.evs is not None or settings.times is not None
+        self.reports: dict[int, FrameReport] = {}
+        self.gains: dict[int, float] = {}
+        self.warnings: list[str] = []
+
+    def frame(self, index: int, *, is_reference: bool, share: float) -> None:
+        """Merge one frame."""
+        survey = self.exposures.surveys[index]
+        stated = None if survey.ev_stated is None else float(self.evs[index])
+        with self.watch.stage("read", share):
+            cells = self.exposures.load(index)
+        if is_reference:
+            with self.watch.stage("merge", share):
+                weight = self.exposures.add(1.0, None, None)
+            self.gains[index] = 1.0
+            self.reports[index] = FrameReport(survey.name, stated, 0.0, 0.0, share=weight, clipped=survey.clipped)
+            return
+        merged = self.exposures.merged()
+        with self.watch.stage("align", share):
+            found = self._register(merged, cells, 2.0 ** self.evs[index])
+            still = found.model == "none"
+            cells = cells if still else _moved(cells, found.warp)
+        gain, measured = self._gain(index, merged, cells, found)
+        with self.watch.stage("deghost", share):
+            own = _scaled(cells, 1 / gain)
+            keep = find_ghosts(merged, own, clip=1 / gain, level=self.settings.deghost, still=still)
+            ghosts = 1 - float(keep.mean())
+            if not still:
+                keep = keep * coverage(found.warp, keep.shape)
+        warp = None if still else to_finer(found.warp)
+        with self.watch.stage("merge", share):
+            weight = self.exposures.add(gain, keep, warp)
+        dx, dy, degrees = centre_motion(to_finer(found.warp), (2 * keep.shape[0], 2 * keep.shape[1]))
+        self.gains[index] = gain
+        self.reports[index] = FrameReport(
+            name=survey.name,
+            ev_stated=stated,
+            ev_measured=None if measured is None else math.log2(measured),
+            ev_used=math.log2(gain),
+            shift=(dx, dy),
+            rotation_deg=degrees,
+            aligned=self.settings.align,
+            residual_px=2 * found.residual,
+            inliers=found.inliers,
+            ghosts=ghosts,
+            share=weight,
+            clipped=survey.clipped,
+        )
+
+    def _register(self, merged: Cells, cells: Cells, gain: float) -> Registration:
+        scaled = _scaled(cells, 1 / gain)
+        top = float(np.max(merged.luma[merged.trust > 0], initial=0.0)) / _TOP
+        reference = Plane(merged.luma, _luma_variance(merged), top, merged.trust)
+        frame = Plane(scaled.luma, _luma_variance(scaled), 1 / gain)
+        return register(reference, frame, still=not self.settings.align)
+
+    def _gain(
+        self, index: int, merged: Cells, cells: Cells, found: Registration
+    ) -> tuple[float, float | None]:
+        """Return the gain to merge with, and the one that the pixels say."""
+        survey = self.exposures.surveys[index]
+        prior = 2.0 ** self.evs[index]
+        noise = math.sqrt(float(np.percentile(_luma_variance(merged), 5)) + (survey.noise / prior) ** 2)
+        ratio = measure_ratio(
+            merged.luma, cells.luma, noise=noise, top=min(1 / prior, 1.0), weight=np.minimum(merged.trust, cells.trust)
+        )
+        if ratio is None:
+            if survey.ev_stated is None:
+                raise UnsuitableInputError(
+                    f"{survey.name} shares no range of light with the frames nearest to it in exposure, and its "
+                    "exposure is not stated. Give --ev or --times."
+                )
+            self.warnings.append(
+                f"{survey.name}: its exposure cannot be measured, too little is well exposed in it and in the others; "
+                "taken as stated."
+            )
+            return prior, None
+        measured = ratio[0]
+        difference = math.log2(measured / prior)
+        if survey.ev_stated is not None and abs(difference) > _DISAGREEMENT_EV:
+            self.warnings.append(
+                f"{survey.name}: the pixels say {math.log2(measured):+.2f} EV, "
+                f"{'the option' if self.fixed else 'the file'} {self.evs[index]:+.2f} EV; "
+                f"{'taken as given' if self.fixed else 'taken as measured'}."
+            )
+        return (prior if self.fixed else measured), measured
+
+
+def _scaled(cells: Cells, factor: float) -> Cells:
+    light = cells.light * np.float32(factor)
+    return Cells(light, cells.variance * np.float32(factor * factor), cells.trust)
+
+
+def _luma_variance(cells: Cells) -> FloatArray:
+    return np.asarray(cv2.transform(cells.variance, _SPREAD_LUMA[None]), dtype=np.float32)
+
+
+def _moved(cells: Cells, warp: Warp) -> Cells:
+    trust = warp_onto(cells.trust, warp)
+    # Interpolation must not make something trustworthy out of a clipped cell.
+    trust = np.where(trust > 0.02, trust, np.float32(0))
+    light = warp_onto(cells.light, warp, interpolation=cv2.INTER_CUBIC)
+    return Cells(light, warp_onto(cells.variance, warp), np.asarray(trust, dtype=np.float32))

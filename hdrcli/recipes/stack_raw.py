@@ -1,0 +1,210 @@
+"""Raw frames of one bracket to one merged mosaic: linearise, align, merge."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from hdrcli.align.resample import mosaic_at, root_offset_for, take_roots
+from hdrcli.align.warp import Warp, warp_onto, to_coarser
+from hdrcli.dualiso.detect import analyse
+from hdrcli.errors import UnsuitableInputError
+from hdrcli.images import BayerImage, CameraProfile, FloatArray, Metadata, NoiseModel, RawFrame
+from hdrcli.isp.demosaic import demosaic
+from hdrcli.isp.linearise import Black, linear
+from hdrcli.isp.whitebalance import multipliers
+from hdrcli.merge.cells import Cells, bayer_cells, colour_positions, unsaturated
+from hdrcli.merge.stack import BayerStack, neighbourhood
+from hdrcli.recipes.stack_merge import MergedBracket, Survey, light_quantiles, merge_bracket, well_exposed
+from hdrcli.recipes.stack_settings import StackSettings
+from hdrcli.recipes.stopwatch import Stopwatch
+
+ReadFrame = Callable[[], RawFrame]
+
+@dataclass(frozen=True)
+class RawStack:
+    """A merged bracket, before it is developed.
+
+    Attributes
+    ----------
+    mosaic : BayerImage
+        1.0 = clip of the reference, values above it up to `range`.
+    range : float
+        Level at which the shortest exposure clips.
+    bracket : MergedBracket
+    camera : CameraProfile
+        Of the reference.
+    metadata : Metadata
+        Of the reference.
+    """
+
+    mosaic: BayerImage
+    range: float
+    bracket: MergedBracket
+    camera: CameraProfile
+    metadata: Metadata
+
+
+@dataclass(frozen=True)
+class _Levels:
+    """What is measured of a raw frame once and needed each time it is read."""
+
+    black: Black
+    white: float
+    noise: NoiseModel
+    camera: CameraProfile
+    metadata: Metadata
+    cfa: str
+    shape: tuple[int, int]
+
+
+def stack_raw(
+    frames: Sequence[ReadFrame], *, settings: StackSettings | None = None, watch: Stopwatch | None = None
+) -> RawStack:
+    """Merge raw frames of one camera.
+
+    Parameters
+    ----------
+    frames : sequence of callable
+        Each returns a frame; called twice, so that one frame at a time is in memory.
+    settings : StackSettings or None
+    watch : Stopwatch or None
+
+    Returns
+    -------
+    RawStack
+
+    Raises
+    ------
+    UnsuitableInputError
+        When the frames do not belong together, or share no range of light.
+    """
+    settings, watch = settings or StackSettings(), watch or Stopwatch()
+    exposures = _RawExposures(frames, settings, watch)
+    bracket = merge_bracket(exposures, settings, watch)
+    reference = exposures.levels[bracket.reference]
+    with watch.stage("merge", 0.7):
+        brightest = 1 / min(bracket.gains)
+        mosaic = BayerImage(exposures.result(brightest=brightest, camera=reference.camera), reference.cfa)
+    return RawStack(mosaic, brightest, bracket, reference.camera, reference.metadata)
+
+
+class _RawExposures:
+    """Raw frames as `merge_bracket` wants them."""
+
+    def __init__(self, frames: Sequence[ReadFrame], settings: StackSettings, watch: Stopwatch) -> None:
+        self.frames = frames
+        self.levels: list[_Levels] = []
+        self.surveys: list[Survey] = []
+        stated = stated_evs(settings, len(frames))
+        for number, read in enumerate(frames):
+            with watch.stage("survey", 0.02 + 0.2 * number / len(frames)):
+                raw = read()
+                self._survey(raw, settings, stated[number])
+        self._pool_noise()
+        self._stack = BayerStack(self.levels[0].shape, self.levels[0].cfa)
+        self._data = np.zeros((0, 0), np.float32)
+        self._light = np.zeros((0, 0, 3), np.float32)
+        self._trust = np.zeros((0, 0), np.float32)
+        self._held = 0
+
+    def _survey(self, raw: RawFrame, settings: StackSettings, stated: float | None) -> None:
+        found = analyse(raw, black_level=settings.black_level, white_level=settings.white_level)
+        if found.is_dual_iso:
+            raise UnsuitableInputError(f"{raw.name} is dual-ISO: {found.reason}. Use `hdrcli deinterlace`.")
+        black, white, noise = found.black, found.white_low, found.noise_low
+        height, width = raw.counts.shape
+        levels = _Levels(black, white, noise, raw.camera, raw.metadata, raw.cfa, (height, width))
+        green = linear(raw, black, white).data[:, :][raw.cfa.index("G") // 2 :: 2, raw.cfa.index("G") % 2 :: 2]
+        some = np.ascontiguousarray(green[:: max(1, height // 1000), :: max(1, width // 1000)])
+        sigma = math.sqrt(noise.read)
+        clipped, usable = well_exposed(some, sigma)
+        self.levels.append(levels)
+        self.surveys.append(
+            Survey(
+                raw.name,
+                metadata_ev(raw.metadata) if stated is None else stated,
+                light_quantiles(some),
+                sigma,
+                clipped,
+                usable,
+            )
+        )
+
+    def _pool_noise(self) -> None:
+        """Give frames of one ISO one noise: they have it, and more frames show it better."""
+        for iso in {levels.metadata.iso for levels in self.levels}:
+            same = [levels.noise for levels in self.levels if levels.metadata.iso == iso]
+            shot = math.exp(float(np.mean([math.log(noise.shot) for noise in same])))
+            read = math.exp(float(np.mean([math.log(max(noise.read, 1e-12)) for noise in same])))
+            self.levels = [
+                replace(levels, noise=NoiseModel(shot, read)) if levels.metadata.iso == iso else levels
+                for levels in self.levels
+            ]
+
+    def load(self, index: int) -> Cells:
+        """Read a frame and return its cells on the scale of its own clip."""
+        levels = self.levels[index]
+        self._data = linear(self.frames[index](), levels.black, levels.white).data
+        self._held = index
+        self._light, peak = bayer_cells(self._data, levels.cfa)
+        self._trust = unsaturated(peak)
+        level = neighbourhood(self._light)
+        variance = levels.noise.variance(level)
+        variance[..., 1] *= np.float32(0.5)
+        return Cells(self._light, variance, self._trust)
+
+    def add(self, gain: float, keep: FloatArray | None, warp: Warp | None) -> float:
+        """Merge the frame that is held."""
+        levels = self.levels[self._held]
+        samples, light, trust, detail = self._data, self._light, self._trust, None
+        if warp is not None:
+            coarse = to_coarser(warp)
+            light, trust = warp_onto(light, coarse), warp_onto(trust, coarse)
+            trust = np.asarray(np.where(trust > 0.02, trust, 0), dtype=np.float32)
+            samples, detail = self._resampled(levels, warp)
+        return self._stack.add(
+            samples, neighbourhood(light), trust, gain=gain, noise=levels.noise, keep=keep, detail=detail
+        )
+
+    def _resampled(self, levels: _Levels, warp: Warp) -> tuple[FloatArray, FloatArray]:
+        image = BayerImage(self._data, levels.cfa, levels.noise)
+        gains = multipliers("camera", camera=levels.camera, bayer=image)
+        rgb = demosaic(image, gains=gains)
+        offset = root_offset_for(levels.noise)
+        take_roots(rgb, offset)
+        red, green, blue = (1 / gain for gain in gains)
+        colours = colour_positions(self._stack.cfa)
+        return mosaic_at(rgb, warp, colours, offset=offset, factors=(red, green, blue))
+
+    def merged(self) -> Cells:
+        """Return the cells of what was merged so far."""
+        return self._stack.cells()
+
+    def result(self, *, brightest: float, camera: CameraProfile) -> FloatArray:
+        """Return the merged mosaic, on the scale of the reference."""
+        return self._stack.result(brightest=brightest, neutral=camera.as_shot_neutral or (1.0, 1.0, 1.0))
+
+
+def stated_evs(settings: StackSettings, number: int) -> list[float | None]:
+    """Return the exposures that the settings give, in stops."""
+    if settings.evs is not None:
+        return list(settings.evs)
+    if settings.times is not None:
+        return [math.log2(time) for time in settings.times]
+    return [None] * number
+
+
+def metadata_ev(metadata: Metadata) -> float | None:
+    """Return the exposure that a file states, in stops; None without a time. What is not stated is taken as constant."""
+    if metadata.exposure_time_s is None:
+        return None
+    ev = math.log2(metadata.exposure_time_s)
+    if metadata.iso:
+        ev += math.log2(metadata.iso / 100)
+    if metadata.f_number:
+        ev -= 2 * math.log2(metadata.f_number)
+    return ev
