@@ -1,11 +1,12 @@
 """Time and memory of whole commands, from file to file, alternating in one run.
 
-    python benchmarks/speed.py SCENE.exr [--command single] [--size 5184x3456] [--runs 5] [--first-run]
+    python benchmarks/speed.py SCENE.exr [--command single|stack] [--size 5184x3456] [--runs 5] [--first-run]
 
-SCENE is photographed by the forward model at the size given, as a dual-ISO frame for `deinterlace` or as a JPEG for
-`single`, and every command works on that one file. Peers that are not installed are left out. Those of `deinterlace` do
-less than hdrcli: they develop the striped frame as if it were an ordinary one. There are none for `single`: no program
-that photographers use gives light back to one picture.
+SCENE is photographed by the forward model at the size given, as a dual-ISO frame for `deinterlace`, as a JPEG for
+`single`, or as a hand-held raw bracket of `--frames` frames for `stack`, and every command works on those files. Peers
+that are not installed are left out. Those of `deinterlace` do less than hdrcli: they develop the striped frame as if it
+were an ordinary one. There are none for `single`: no program that photographers use gives light back to one picture.
+Those of `stack` do less as well: HDRMerge writes a mosaic, and align_image_stack gets JPEG pictures of the frames.
 Figures are the median of the runs; on a shared machine look at the ratios. `--first-run` times hdrcli with an empty
 cache of compiled code as well.
 """
@@ -20,14 +21,23 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
+import rawpy
 
+from hdrcli.images import SceneImage
+from hdrcli.io.dng import write_dng
 from hdrcli.io.exr import read_exr
+from hdrcli.io.metadata import read_metadata, write_metadata
+from hdrcli.sensor.__main__ import auto_exposure, photograph
+from hdrcli.sensor.cameras import find_camera
+from hdrcli.sensor.capture import CaptureSettings
 from hdrcli.sensor.curves import CameraCurve
 from hdrcli.sensor.display import DisplaySettings, display_capture
+from hdrcli.sensor.motion import hand_held_warp
 
 FIRST = "hdrcli to EXR"
 RAWPY = (
@@ -38,8 +48,9 @@ RAWPY = (
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("scene", type=Path)
-    parser.add_argument("--command", choices=("deinterlace", "single"), default="deinterlace")
-    parser.add_argument("--size", help="by default 5184x3456, 18 megapixels, and for single 4000x3000")
+    parser.add_argument("--command", choices=("deinterlace", "single", "stack"), default="deinterlace")
+    parser.add_argument("--size", help="by default 5184x3456; for single 4000x3000, for stack 6000x4000")
+    parser.add_argument("--frames", type=int, default=3, help="of the bracket for stack")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--first-run", action="store_true")
     arguments = parser.parse_args()
@@ -48,6 +59,9 @@ def main() -> None:
         if arguments.command == "deinterlace":
             frame = dual_iso_frame(arguments.scene, folder, arguments.size or "5184x3456")
             commands = of_deinterlace(frame, folder)
+        elif arguments.command == "stack":
+            frames = raw_bracket(arguments.scene, folder, arguments.size or "6000x4000", arguments.frames)
+            commands = of_stack(frames, folder)
         else:
             frame = display_picture(arguments.scene, folder, arguments.size or "4000x3000")
             commands = of_single(frame, folder)
@@ -80,6 +94,60 @@ def display_picture(scene: Path, folder: Path, size: str) -> Path:
     frame = folder / "frame.jpg"
     frame.write_bytes(display_capture(light.clip(0), settings, np.random.default_rng(1)).encoded)
     return frame
+
+
+def raw_bracket(scene: Path, folder: Path, size: str, number: int) -> list[Path]:
+    """Photograph a scene hand-held with exposures of -2, 0 and +2 EV in turn, as raw files."""
+    width, height = (int(side) for side in size.split("x"))
+    light = np.maximum(read_exr(scene).data[:, :, :3], 0)
+    # Mirrored until the frame is no more than twice as large: enlarged further, there would be no detail to align.
+    below, right = max(height // 2 - light.shape[0], 0), max(width // 2 - light.shape[1], 0)
+    light = np.pad(light, ((0, below), (0, right), (0, 0)), mode="symmetric")
+    camera, settings = find_camera("5D Mark III"), CaptureSettings(iso=(100.0, 100.0))
+    base = float(np.log2(auto_exposure(light, camera, settings)))
+    rng = np.random.default_rng(1)
+    files = []
+    for i in range(number):
+        warp = hand_held_warp(rng, light.shape, shift_px=4, rotation_degrees=0.1)
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        seen = cv2.warpPerspective(light, warp, light.shape[1::-1], flags=flags, borderMode=cv2.BORDER_REFLECT)
+        stops = (-2, 0, 2)[i % 3]
+        frame = photograph(SceneImage(seen), camera, settings, stops=base + stops, size=(height, width), seed=i)
+        metadata = replace(
+            frame.metadata, exposure_time_s=2.0**stops / 60, captured=f"2026:06:21 12:00:{i % 60:02d}", provenance={}
+        )
+        files.append(folder / f"frame-{i + 1:02d}.dng")
+        write_dng(files[-1], replace(frame, metadata=metadata))
+    return files
+
+
+def as_jpeg(raw_file: Path) -> Path:
+    """Develop a raw file for programs that take pictures only."""
+    with rawpy.imread(str(raw_file)) as raw:
+        picture = raw.postprocess(no_auto_bright=True)
+    file = raw_file.with_suffix(".jpg")
+    cv2.imwrite(str(file), picture[:, :, ::-1])
+    write_metadata(file, read_metadata(raw_file))
+    return file
+
+
+def of_stack(frames: list[Path], folder: Path) -> dict[str, list[str]]:
+    """Return the commands to compare, by title."""
+    files = [str(frame) for frame in frames]
+    hdrcli = [sys.executable, "-m", "hdrcli", "stack", "-q", "--overwrite", *files]
+    commands = {
+        FIRST: [*hdrcli, "-o", str(folder / "out.exr")],
+        "hdrcli to DNG": [*hdrcli, "-o", str(folder / "out.dng")],
+    }
+    if shutil.which("hdrmerge"):
+        merged = ["hdrmerge", "-o", str(folder / "hdrmerge.dng"), *files]
+        commands["HDRMerge to DNG"] = ["env", "QT_QPA_PLATFORM=offscreen", *merged]
+    if shutil.which("align_image_stack"):
+        pictures = [str(as_jpeg(frame)) for frame in frames]
+        commands["align_image_stack to HDR"] = [
+            "align_image_stack", "-f", "50", "-a", str(folder / "aligned"), "-o", str(folder / "hugin.hdr"), *pictures
+        ]  # fmt: skip
+    return commands
 
 
 def of_deinterlace(frame: Path, folder: Path) -> dict[str, list[str]]:
