@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from hdrcli.errors import HdrcliError as HdrcliError
     from hdrcli.isp.develop import DevelopSettings as DevelopSettings
+    from hdrcli.recipes.bracket_set import BracketSet as BracketSet
+    from hdrcli.recipes.bracket_set import Grouping as Grouping
     from hdrcli.recipes.deinterlace import DeinterlaceSettings as DeinterlaceSettings
     from hdrcli.recipes.deinterlace import deinterlace as deinterlace
     from hdrcli.recipes.deinterlace_report import DeinterlaceReport as DeinterlaceReport
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     from hdrcli.recipes.single import single as single
     from hdrcli.recipes.single import single_image as single_image
     from hdrcli.recipes.single_report import SingleReport as SingleReport
+    from hdrcli.recipes.stack_report import StackReport as StackReport
+    from hdrcli.recipes.stack_settings import StackSettings as StackSettings
+    from hdrcli.recipes.survey import find_sets as find_sets
 
 __version__ = "0.1.0"
 
@@ -38,6 +43,11 @@ _HOMES = {
     "single_image": "hdrcli.recipes.single",
     "SingleReport": "hdrcli.recipes.single_report",
     "SingleSettings": "hdrcli.recipes.single",
+    "find_sets": "hdrcli.recipes.survey",
+    "BracketSet": "hdrcli.recipes.bracket_set",
+    "Grouping": "hdrcli.recipes.bracket_set",
+    "StackReport": "hdrcli.recipes.stack_report",
+    "StackSettings": "hdrcli.recipes.stack_settings",
     "HdrcliError": "hdrcli.errors",
 }
 

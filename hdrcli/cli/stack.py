@@ -159,7 +159,7 @@ def command(*, auto: bool, gap: float | None, dry_run: bool, screen: Screen, **c
     _check_bracket(sources, choices)
     item = Item(sources, named_together(sources), partial(_stack, conversion.overwrite, choices, sources))
     if not dry_run:
-        return conversion.run([item], screen, suffix=_suffix(choices))
+        return conversion.run([item], screen, suffix=_suffix(choices), noun="brackets")
     seen = survey(sources, workers=conversion.jobs, screen=screen)
     if seen.code == 0:
         _show(Grouping((one_set(seen.shots, "as named"),), ()), [item], conversion, _suffix(choices), screen)

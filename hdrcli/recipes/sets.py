@@ -165,9 +165,8 @@ def _what_parts(before: Shot, shot: Shot, gap: float) -> str:
         return "another focal length"
     if shot.captured is None:
         return ""
-    # Some cameras note when the exposure begins, others when it ends.
-    exposing = max(before.exposure_time_s or 0.0, shot.exposure_time_s or 0.0)
-    pause = _seconds((before, shot))[1] - exposing
+    # EXIF leaves open whether its time is that of the beginning or of the end of an exposure; here it is the beginning.
+    pause = _seconds((before, shot))[1] - (before.exposure_time_s or 0.0)
     return f"a pause of {pause:.0f} s" if pause > gap else ""
 
 

@@ -63,8 +63,8 @@ def test_every_setting_of_single_has_an_option_that_changes_it() -> None:
 def test_every_setting_of_stack_has_an_option_that_changes_it() -> None:
     words = (
         "--ev 0,-2.5 --times 1/60,1/15 --reference y.dng --no-align --deghost high --method fusion "
-        "--response curve.csv --black-level 100 --white-level 9000 --dng-format half --white-balance 2,1,1.5 --demosaic bilinear "
-        "--highlights off "
+        "--response curve.csv --black-level 100 --white-level 9000 --dng-format half --white-balance 2,1,1.5 "
+        "--demosaic bilinear --highlights off "
     )
     words += OUTPUT + COLOUR
     changed = stack.settings_from(choices(*words.split(), command=stack.command), FRAMES)
