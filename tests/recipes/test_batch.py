@@ -134,6 +134,29 @@ def test_every_error_becomes_one_line_that_names_the_input(error: Exception, exi
     assert outcome.failure.expected is not isinstance(error, KeyError)
 
 
+@pytest.mark.parametrize(
+    ("error", "exit_code", "message"),
+    [
+        (UnsuitableInputError("b.dng shares nothing."), 4, "b.dng shares nothing."),
+        (UnsuitableInputError("Nothing is shared."), 4, "a.dng: Nothing is shared."),
+        (PermissionError(errno.EACCES, "Permission denied", "b.dng"), 3, "b.dng: Permission denied."),
+        (OSError(errno.ENOSPC, "No space left on device", "out.exr"), 6, "a.dng: out.exr: No space left on device."),
+    ],
+)
+def test_of_several_inputs_the_one_concerned_is_named(error: Exception, exit_code: int, message: str) -> None:
+    (outcome,) = run_jobs([Job(Path("a.dng"), partial(fail, error), (Path("b.dng"), Path("c.dng")))])
+    assert outcome.failure is not None
+    assert (outcome.failure.exit_code, outcome.failure.message) == (exit_code, message)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_of_several_inputs_the_one_whose_decoder_crashes_is_named() -> None:
+    (outcome,) = run_jobs([Job(Path("a.dng"), partial(die, signal.SIGSEGV, "read b.dng"), (Path("b.dng"),))])
+    assert outcome.failure is not None
+    assert outcome.failure.exit_code == 3
+    assert outcome.failure.message.startswith("b.dng: its decoder crashed on it (SIGSEGV)")
+
+
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 @pytest.mark.parametrize(
     ("number", "stage", "exit_code", "words"),
