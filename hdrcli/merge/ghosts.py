@@ -27,8 +27,6 @@ class _Level(NamedTuple):
 LEVELS = {"low": _Level(16.0, 5.0), "medium": _Level(6.0, 2.2), "high": _Level(3.0, 1.6)}
 """Mean squares from which on something has moved for sure, and from which on if it touches that."""
 
-_BOUND = 0.88  # share of the clip from which on the mean of a cell may hold clipped samples
-_TOLERANCE = 0.04  # share of the light: errors of the gain, flicker of lamps, glare
 _STILL, _MOVED = 0.06, 0.25  # share of the local contrast that errors of the position are worth
 _WINDOW = 2.0  # cells, standard deviation
 _DILATE = 3  # cells
@@ -36,7 +34,9 @@ _FADE = 1.5
 _SMALLEST = 12  # cells
 
 
-def find_ghosts(merged: Cells, frame: Cells, *, clip: float, level: str, still: bool) -> FloatArray:
+def find_ghosts(
+    merged: Cells, frame: Cells, *, bound: float, tolerance: float, level: str, still: bool
+) -> FloatArray:
     """Return where an exposure may be merged.
 
     Parameters
@@ -45,8 +45,11 @@ def find_ghosts(merged: Cells, frame: Cells, *, clip: float, level: str, still: 
         What was merged so far; where its variance is 0, its light is what there is at least.
     frame : Cells
         The exposure on the same grid and scale.
-    clip : float
-        Level at which the exposure clips.
+    bound : float
+        Light from which on the mean of a cell of the exposure may hold clipped samples.
+    tolerance : float
+        Share of the light that other things than motion may change: errors of the gain or of the response, flicker of
+        lamps, glare.
     level : str
         "off", "low", "medium" or "high": how readily something is taken for a ghost.
     still : bool
@@ -71,8 +74,8 @@ def find_ghosts(merged: Cells, frame: Cells, *, clip: float, level: str, still: 
 
     def work(first: int, last: int) -> None:
         _compare(
-            merged.light, merged.variance, frame.light, frame.variance, np.float32(_BOUND * clip), contrast,
-            np.float32(_TOLERANCE), first, last, excess,
+            merged.light, merged.variance, frame.light, frame.variance, np.float32(bound), contrast,
+            np.float32(tolerance), first, last, excess,
         )  # fmt: skip
 
     run_in_bands(work, excess.shape[0])

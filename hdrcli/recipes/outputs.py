@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -121,13 +122,20 @@ def _is_hdr_display(suffix: str, peak: float | None) -> bool:
 
 
 def write_mosaic(
-    path: Path, image: BayerImage, camera: CameraProfile, settings: OutputSettings, *, metadata: Metadata
+    path: Path,
+    image: BayerImage,
+    camera: CameraProfile,
+    settings: OutputSettings,
+    *,
+    metadata: Metadata,
+    white: float = 1.0,
 ) -> None:
-    """Write a mosaic, 1.0 = clip, as .dng in 16-bit integers or half floats."""
+    """Write a mosaic as .dng in 16-bit integers or half floats; light ends at `white`, where 1.0 is ordinary white."""
     if settings.dng_format == "half":
-        write_dng_half(path, image, camera=camera, metadata=metadata)
+        ev = math.log2(white)
+        write_dng_half(path, image, camera=camera, metadata=metadata, white=white, baseline_exposure=ev)
     else:
-        frame, baseline_exposure = merged_to_counts(image, camera=camera, metadata=metadata)
+        frame, baseline_exposure = merged_to_counts(image, camera=camera, metadata=metadata, white=white)
         write_dng(path, frame, baseline_exposure=baseline_exposure)
 
 

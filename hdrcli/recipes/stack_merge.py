@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -73,6 +73,14 @@ class Exposures(Protocol):
     def surveys(self) -> Sequence[Survey]:
         """One for each frame."""
 
+    @property
+    def bound(self) -> float:
+        """Share of the clip from which on the mean of a cell may hold clipped samples."""
+
+    @property
+    def tolerance(self) -> float:
+        """Share by which light may differ between frames for other reasons than noise and motion."""
+
     def load(self, index: int) -> Cells:
         """Read a frame and return its cells on the scale of its own clip; it is held until the next is loaded."""
 
@@ -96,12 +104,15 @@ class MergedBracket:
     frames : tuple of FrameReport
         In the order of the frames.
     gains : tuple of float
+    registrations : mapping of int to Registration
+        Of the frames other than the reference, by cells.
     warnings : tuple of str
     """
 
     reference: int
     frames: tuple[FrameReport, ...]
     gains: tuple[float, ...]
+    registrations: Mapping[int, Registration]
     warnings: tuple[str, ...]
 
 
@@ -143,8 +154,23 @@ def choose_reference(surveys: Sequence[Survey], evs: NDArray[np.float64]) -> int
     return best if surveys[best].usable > 2 * surveys[middle].usable else middle
 
 
-def merge_bracket(exposures: Exposures, settings: StackSettings, watch: Stopwatch) -> MergedBracket:
+def merge_bracket(
+    exposures: Exposures,
+    settings: StackSettings,
+    watch: Stopwatch,
+    *,
+    registrations: Mapping[int, Registration] | None = None,
+) -> MergedBracket:
     """Merge all frames of a bracket, the reference first, then those nearest to it in exposure.
+
+    Parameters
+    ----------
+    exposures : Exposures
+        With empty sums.
+    settings : StackSettings
+    watch : Stopwatch
+    registrations : mapping of int to Registration, or None
+        Of an earlier run, so that motion is not looked for again.
 
     Raises
     ------
@@ -156,13 +182,14 @@ def merge_bracket(exposures: Exposures, settings: StackSettings, watch: Stopwatc
     reference = choose_reference(surveys, evs) if settings.reference is None else settings.reference
     evs = evs - evs[reference]
     order = sorted(range(len(surveys)), key=lambda index: (index != reference, abs(evs[index]), evs[index]))
-    job = _Job(exposures, settings, watch, evs)
+    job = _Job(exposures, settings, watch, evs, dict(registrations or {}))
     for place, index in enumerate(order):
         job.frame(index, is_reference=index == reference, share=0.25 + 0.45 * place / len(order))
     return MergedBracket(
         reference,
         tuple(job.reports[index] for index in range(len(surveys))),
         tuple(job.gains[index] for index in range(len(surveys))),
+        job.registrations,
         tuple(job.warnings),
     )
 
@@ -171,13 +198,19 @@ class _Job:
     """What `merge_bracket` knows while it goes from frame to frame."""
 
     def __init__(
-        self, exposures: Exposures, settings: StackSettings, watch: Stopwatch, evs: NDArray[np.float64]
+        self,
+        exposures: Exposures,
+        settings: StackSettings,
+        watch: Stopwatch,
+        evs: NDArray[np.float64],
+        registrations: dict[int, Registration],
     ) -> None:
         self.exposures = exposures
         self.settings = settings
         self.watch = watch
         self.evs = evs
         self.fixed = settings.evs is not None or settings.times is not None
+        self.registrations = registrations
         self.reports: dict[int, FrameReport] = {}
         self.gains: dict[int, float] = {}
         self.warnings: list[str] = []
@@ -196,17 +229,16 @@ class _Job:
             return
         merged = self.exposures.merged()
         with self.watch.stage("align", share):
-            found = self._register(merged, cells, 2.0 ** self.evs[index])
-            still = found.model == "none"
-            cells = cells if still else _moved(cells, found.warp)
-        gain, measured = self._gain(index, merged, cells, found)
+            if index not in self.registrations:
+                self.registrations[index] = self._register(merged, cells, 2.0 ** self.evs[index])
+            found = self.registrations[index]
+            cells = moved_cells(cells, found)
+        gain, measured = self._gain(index, merged, cells)
         with self.watch.stage("deghost", share):
-            own = _scaled(cells, 1 / gain)
-            keep = find_ghosts(merged, own, clip=1 / gain, level=self.settings.deghost, still=still)
-            ghosts = 1 - float(keep.mean())
-            if not still:
-                keep = keep * coverage(found.warp, keep.shape)
-        warp = None if still else to_finer(found.warp)
+            keep = kept(self.exposures, merged, cells, found, gain, level=self.settings.deghost)
+            reached = coverage(found.warp, keep.shape)
+            ghosts = 1 - float((keep + 1 - reached).clip(0, 1).mean())
+        warp = None if found.model == "none" else to_finer(found.warp)
         with self.watch.stage("merge", share):
             weight = self.exposures.add(gain, keep, warp)
         dx, dy, degrees = centre_motion(to_finer(found.warp), (2 * keep.shape[0], 2 * keep.shape[1]))
@@ -233,9 +265,7 @@ class _Job:
         frame = Plane(scaled.luma, _luma_variance(scaled), 1 / gain)
         return register(reference, frame, still=not self.settings.align)
 
-    def _gain(
-        self, index: int, merged: Cells, cells: Cells, found: Registration
-    ) -> tuple[float, float | None]:
+    def _gain(self, index: int, merged: Cells, cells: Cells) -> tuple[float, float | None]:
         """Return the gain to merge with, and the one that the pixels say."""
         survey = self.exposures.surveys[index]
         prior = 2.0 ** self.evs[index]
@@ -265,6 +295,45 @@ class _Job:
         return (prior if self.fixed else measured), measured
 
 
+def moved_cells(cells: Cells, found: Registration) -> Cells:
+    """Return the cells of a frame on those of the reference."""
+    if found.model == "none":
+        return cells
+    trust = warp_onto(cells.trust, found.warp)
+    # Interpolation must not make something trustworthy out of a clipped cell.
+    trust = np.asarray(np.where(trust > np.float32(0.02), trust, 0), dtype=np.float32)
+    light = warp_onto(cells.light, found.warp, interpolation=cv2.INTER_CUBIC)
+    return Cells(light, warp_onto(cells.variance, found.warp), trust)
+
+
+def kept(
+    exposures: Exposures, merged: Cells, cells: Cells, found: Registration, gain: float, *, level: str
+) -> FloatArray:
+    """Return where (h, w) a frame is merged, 0 to 1: where it reaches to and shows what is merged already.
+
+    Parameters
+    ----------
+    exposures : Exposures
+    merged : Cells
+    cells : Cells
+        Of the frame, moved onto the reference, on the scale of its own clip.
+    found : Registration
+    gain : float
+    level : str
+        As for `hdrcli.merge.ghosts.find_ghosts`.
+    """
+    still = found.model == "none"
+    keep = find_ghosts(
+        merged,
+        _scaled(cells, 1 / gain),
+        bound=exposures.bound / gain,
+        tolerance=exposures.tolerance,
+        level=level,
+        still=still,
+    )
+    return keep if still else keep * coverage(found.warp, keep.shape)
+
+
 def _scaled(cells: Cells, factor: float) -> Cells:
     light = cells.light * np.float32(factor)
     return Cells(light, cells.variance * np.float32(factor * factor), cells.trust)
@@ -272,11 +341,3 @@ def _scaled(cells: Cells, factor: float) -> Cells:
 
 def _luma_variance(cells: Cells) -> FloatArray:
     return np.asarray(cv2.transform(cells.variance, _SPREAD_LUMA[None]), dtype=np.float32)
-
-
-def _moved(cells: Cells, warp: Warp) -> Cells:
-    trust = warp_onto(cells.trust, warp)
-    # Interpolation must not make something trustworthy out of a clipped cell.
-    trust = np.where(trust > 0.02, trust, np.float32(0))
-    light = warp_onto(cells.light, warp, interpolation=cv2.INTER_CUBIC)
-    return Cells(light, warp_onto(cells.variance, warp), np.asarray(trust, dtype=np.float32))

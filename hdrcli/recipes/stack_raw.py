@@ -20,6 +20,7 @@ from hdrcli.merge.cells import Cells, bayer_cells, colour_positions, unsaturated
 from hdrcli.merge.stack import BayerStack, neighbourhood
 from hdrcli.recipes.stack_merge import MergedBracket, Survey, light_quantiles, merge_bracket, well_exposed
 from hdrcli.recipes.stack_settings import StackSettings
+from hdrcli.recipes.stated import metadata_ev, stated_evs
 from hdrcli.recipes.stopwatch import Stopwatch
 
 ReadFrame = Callable[[], RawFrame]
@@ -94,6 +95,9 @@ def stack_raw(
 
 class _RawExposures:
     """Raw frames as `merge_bracket` wants them."""
+
+    bound = 0.88
+    tolerance = 0.04
 
     def __init__(self, frames: Sequence[ReadFrame], settings: StackSettings, watch: Stopwatch) -> None:
         self.frames = frames
@@ -188,23 +192,3 @@ class _RawExposures:
         """Return the merged mosaic, on the scale of the reference."""
         return self._stack.result(brightest=brightest, neutral=camera.as_shot_neutral or (1.0, 1.0, 1.0))
 
-
-def stated_evs(settings: StackSettings, number: int) -> list[float | None]:
-    """Return the exposures that the settings give, in stops."""
-    if settings.evs is not None:
-        return list(settings.evs)
-    if settings.times is not None:
-        return [math.log2(time) for time in settings.times]
-    return [None] * number
-
-
-def metadata_ev(metadata: Metadata) -> float | None:
-    """Return the exposure that a file states, in stops; None without a time. What is not stated is taken as constant."""
-    if metadata.exposure_time_s is None:
-        return None
-    ev = math.log2(metadata.exposure_time_s)
-    if metadata.iso:
-        ev += math.log2(metadata.iso / 100)
-    if metadata.f_number:
-        ev -= 2 * math.log2(metadata.f_number)
-    return ev
