@@ -35,7 +35,8 @@ import cv2
 import numpy as np
 from stack_peers import display_peers, opencv, raw_peers
 
-from hdrcli.images import FloatArray
+from hdrcli.images import DisplayImage, FloatArray
+from hdrcli.recipes.stack_display import Shot, stack_display
 from hdrcli.recipes.stack_raw import stack_raw
 from hdrcli.recipes.stack_settings import StackSettings
 from hdrcli.training.single_metrics import fitted
@@ -90,7 +91,7 @@ def methods_of(kind: Kind, *, peers: bool) -> dict[str, Method | None]:
         known, *others = raw_methods().items()
         return dict([known, (HDRCLI, hdrcli_raw), *others]) | (raw_peers() if peers else {})
     known, *others = display_methods().items()
-    return dict([known, *others, ("OpenCV", opencv)]) | (display_peers() if peers else {})
+    return dict([known, (HDRCLI, hdrcli_display), *others, ("OpenCV", opencv)]) | (display_peers() if peers else {})
 
 
 def pairs(arguments: argparse.Namespace, variant: Variant, kind: Kind) -> Iterator[tuple[StackCase, StackCase]]:
@@ -108,6 +109,17 @@ def hdrcli_raw(case: StackCase, still: StackCase) -> Answer:
     bracket = raw(case)
     frames = [lambda frame=frame: frame for frame in bracket.frames]
     return Answer(stack_raw(frames, settings=StackSettings(reference=bracket.reference)).mosaic.data)
+
+
+def hdrcli_display(case: StackCase, still: StackCase) -> Answer:
+    bracket = display(case)
+    shots = [
+        Shot(f"frame-{number}", DisplayImage(codes), metadata)
+        for number, (codes, metadata) in enumerate(zip(bracket.pictures, bracket.metadata, strict=True), start=1)
+    ]
+    read = [lambda shot=shot: shot for shot in shots]
+    stacked = stack_display(read, settings=StackSettings(reference=bracket.reference))
+    return Answer(stacked.light, response=stacked.response.curve)
 
 
 def save_pictures(folder: Path, case: StackCase, answers: Mapping[str, Answer]) -> None:

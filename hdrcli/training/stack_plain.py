@@ -15,7 +15,7 @@ from hdrcli.response.response import CODES
 from hdrcli.sensor.bracket import DisplayBracket, RawBracket
 from hdrcli.sensor.curves import CameraCurve
 
-# A sample is trusted where none around it, of any colour, comes near the clip.
+# Noise brings no sample that clips below this.
 _CLEAR_OF_CLIP = 0.95
 # JPEG and chroma subsampling spread a clipped channel over the codes below 255; chosen on scenes of training.
 _TRUSTED_CODES = (235.0, 250.0)
@@ -34,17 +34,20 @@ def middle_frame(bracket: RawBracket) -> FloatArray:
 
 
 def known_exposures(bracket: RawBracket) -> FloatArray:
-    """Return the mosaic merged with the true exposures and noise by inverse variances (Hasinoff et al. 2010)."""
+    """Return the mosaic merged with the true exposures and noise by inverse variances (Hasinoff et al. 2010).
+
+    Every sample is judged on its own, which keeps the most light.
+    """
     shortest = int(np.argmin(bracket.gains))
     light, trust = [], []
-    for number, frame in enumerate(bracket.frames):
+    for number, (frame, gain) in enumerate(zip(bracket.frames, bracket.gains, strict=True)):
         samples = linear_samples(frame)
-        clear = cv2.dilate(samples, np.ones((3, 3), np.uint8)) < _CLEAR_OF_CLIP
-        light.append(samples / np.float32(bracket.gains[number]))
-        trust.append(np.where(clear, np.float32(1), np.float32(_NEXT_TO_NOTHING if number == shortest else 0)))
+        light.append(samples / np.float32(gain))
+        untrusted = np.float32(_NEXT_TO_NOTHING if number == shortest else 0)
+        trust.append(np.where(samples < _CLEAR_OF_CLIP, np.float32(1), untrusted))
     # Counts of photons add up: the level that the variances are taken at.
-    gains = np.array(bracket.gains, np.float32)[:, None, None]
-    level = (np.stack(trust) * gains * np.stack(light)).sum(axis=0) / (np.stack(trust) * gains).sum(axis=0)
+    gathered = np.stack(trust) * np.array(bracket.gains, np.float32)[:, None, None]
+    level = (gathered * np.stack(light)).sum(axis=0) / gathered.sum(axis=0)
     total, weights = np.zeros_like(level), np.zeros_like(level)
     for shot, gain, own, clear in zip(bracket.captures, bracket.gains, light, trust, strict=True):
         weight = clear * np.float32(gain**2) / shot.noise_low.variance(level * np.float32(gain))
