@@ -13,7 +13,14 @@ from pathlib import Path
 import pytest
 
 from hdrcli.errors import OutputError, UnreadableFileError, UsageError
-from hdrcli.io.output import OUTPUT_SUFFIXES, TEMPORARY_PREFIX, atomic_output, check_output, output_paths
+from hdrcli.io.output import (
+    OUTPUT_SUFFIXES,
+    TEMPORARY_PREFIX,
+    atomic_output,
+    check_output,
+    named_together,
+    output_paths,
+)
 
 HANG_UPS_ARE_IGNORED = pytest.mark.skipif(
     signal.getsignal(signal.SIGHUP) is signal.SIG_IGN, reason="whoever started the tests ignores hang-ups (nohup)"
@@ -225,6 +232,7 @@ def test_signals_are_handled_as_before_afterwards(tmp_path: Path) -> None:
 
 
 def test_several_outputs_at_once(tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)  # whatever ran here before
     with (
         atomic_output(tmp_path / "a.exr", overwrite=False) as first,
         atomic_output(tmp_path / "a.jpg", overwrite=False) as second,
@@ -232,7 +240,7 @@ def test_several_outputs_at_once(tmp_path: Path) -> None:
         first.write_bytes(b"1")
         second.write_bytes(b"2")
     assert [(tmp_path / name).read_bytes() for name in ("a.exr", "a.jpg")] == [b"1", b"2"]
-    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    assert signal.signal(signal.SIGTERM, before) is signal.SIG_DFL
 
 
 def test_one_input_and_a_file(tmp_path: Path) -> None:
@@ -307,3 +315,21 @@ def test_an_output_can_be_checked_before_there_is_anything_to_write(tmp_path: Pa
     with pytest.raises(OutputError, match="exists already"):
         check_output(output, overwrite=False)
     check_output(output, overwrite=True)
+
+
+@pytest.mark.parametrize(
+    ("names", "together"),
+    [
+        (["IMG_1236.CR2", "IMG_1234.CR2", "IMG_1238.CR2"], "IMG_1234-1238.CR2"),
+        (["IMG_9.jpg", "IMG_10.jpg"], "IMG_9-10.jpg"),
+        (["DSC_1.NEF", "IMG_3.NEF"], "DSC_1-IMG_3.NEF"),
+        (["dark.png", "middle.png", "light.png"], "dark-middle.png"),
+        (["1.png", "5.png"], "1-5.png"),
+        (["a.2.jpg", "a.3.jpg"], "a.2-3.jpg"),
+        (["a.jpg", "a.CR2"], "a.CR2"),
+        (["window.jpg"], "window.jpg"),
+    ],
+)
+def test_what_is_made_of_several_files_is_named_after_first_and_last(names: list[str], together: str) -> None:
+    for order in (names, names[::-1]):
+        assert named_together([Path("in", name) for name in order]) == Path("in", together)
