@@ -151,10 +151,12 @@ def run_all(
     on_outcome: Callable[[Outcome[Result]], None],
     bars: bool = True,
     noun: str = "inputs",
+    mixed: bool = False,
 ) -> int:
     """Run jobs, report those that fail, and return the exit code.
 
-    A failure that any input would meet (an option, the model, the device) ends the run.
+    A failure that any input would meet (an option, the model, the device) ends the run, unless they are `mixed`: raw
+    files and pictures differ in the options that they refuse.
     """
     failed: list[tuple[Path, int]] = []
     with screen.progress([job.source for job in jobs]) if bars else nullcontext() as live:
@@ -168,7 +170,7 @@ def run_all(
                     continue
                 screen.failure(outcome.failure)
                 failed.append((outcome.source, outcome.failure.exit_code))
-                if outcome.failure.exit_code in _INPUTS_DO_NOT_MATTER:
+                if outcome.failure.exit_code in _INPUTS_DO_NOT_MATTER and not mixed:
                     return outcome.failure.exit_code
     if not failed:
         return 0

@@ -97,6 +97,7 @@ class Conversion:
         *,
         suffix: str = ".exr",
         noun: str = "inputs",
+        mixed: bool = False,
         more_facts: Sequence[object] = (),
     ) -> int:
         """Convert every item, report on the screen, and return the exit code.
@@ -109,6 +110,8 @@ class Conversion:
             Of outputs that the user did not name.
         noun : str
             What several items are called.
+        mixed : bool
+            Whether an option that one item refuses may suit another.
         more_facts : sequence of object
             What `--json` is to print after the reports.
 
@@ -122,13 +125,12 @@ class Conversion:
         outputs, previews = self.outputs(items, suffix)
         for folder in (self.output, self.preview):
             _make_folder(folder)
-        facts: dict[int, object] = {}
-        to_do: list[int] = []
-        for index, (item, target) in enumerate(zip(items, outputs, strict=True)):
-            if self.skip_existing and target.exists():
-                facts[index] = {**item.facts(), "output": str(target), "skipped": True}
-            else:
-                to_do.append(index)
+        facts: dict[int, object] = {
+            index: {**item.facts(), "output": str(target), "skipped": True}
+            for index, (item, target) in enumerate(zip(items, outputs, strict=True))
+            if self.skip_existing and target.exists()
+        }
+        to_do = [index for index in range(len(items)) if index not in facts]
         if facts:
             screen.note(f"{len(facts)} of {len(items)} {noun} skipped: their outputs exist.")
         jobs = [
@@ -143,7 +145,7 @@ class Conversion:
             if outcome.result is not None and not outcome.result.complete:
                 incomplete.append(index)
 
-        code = run_all(jobs, workers=self.jobs, screen=screen, on_outcome=on_outcome, noun=noun)
+        code = run_all(jobs, workers=self.jobs, screen=screen, on_outcome=on_outcome, noun=noun, mixed=mixed)
         if screen.as_json:
             screen.data([*(facts[index] for index in sorted(facts)), *more_facts])
         return code or (SomeInputsFailedError.exit_code if incomplete else 0)

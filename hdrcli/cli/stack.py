@@ -187,6 +187,7 @@ def _merge_found(conversion: Conversion, choices: Mapping[str, Any], gap: float,
         screen,
         suffix=_suffix(choices),
         noun="brackets",
+        mixed=len({one.kind for one in found.sets}) > 1,
         more_facts=[*seen.failures, *({**single.as_dict(), "skipped": True} for single in found.singles)],
     )
     return code or (SomeInputsFailedError.exit_code if seen.code else 0)

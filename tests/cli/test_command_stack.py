@@ -22,7 +22,7 @@ from real_command import environment, run_hdrcli
 
 from hdrcli.cli import console
 from hdrcli.cli.main import main
-from hdrcli.errors import HdrcliError, UnsuitableInputError
+from hdrcli.errors import HdrcliError, UnsuitableInputError, UsageError
 from hdrcli.images import Metadata
 from hdrcli.recipes.batch import Failure, Job, Outcome
 from hdrcli.recipes.stack_report import FrameReport, StackReport
@@ -36,11 +36,14 @@ class Recipe:
     calls: list[dict[str, Any]] = field(default_factory=list)
     unreadable: str = ""
     unsuitable: str = ""
+    refused: str = ""
 
     def stack(self, sources: Sequence[Path], output: Path, *, settings: StackSettings, **others: Any) -> StackReport:
         names = [path.name for path in sources]
         if self.unsuitable in names:
             raise UnsuitableInputError(f"{self.unsuitable} has no exposure in common with the others.")
+        if self.refused in names:
+            raise UsageError(f"{str(output)!r} cannot be a DNG.")
         self.calls.append({"sources": list(sources), "output": output, "settings": settings, **others})
         output.write_text("a picture")
         return StackReport(
@@ -214,6 +217,20 @@ def test_a_bracket_that_fails_does_not_stop_the_others(
         "hdrcli: IMG_0002.jpg has no exposure in common with the others.",
         "hdrcli: 1 of 2 brackets failed: IMG_0001.jpg (4).",
     ]
+
+
+def test_an_option_that_one_kind_refuses_ends_no_run_over_both(
+    recipe: Recipe, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_bracket(tmp_path, [0, -2, 2])
+    write_bracket(tmp_path, [0, -2, 2], number=4, suffix=".dng", at=NOON + timedelta(minutes=1))
+    recipe.refused = "IMG_0001.jpg"
+    assert run("stack", tmp_path, "--auto", "-o", "{stem}.dng") == 1
+    assert [call["output"] for call in recipe.calls] == [Path("IMG_0004-0006.dng")]
+    assert "1 of 2 brackets failed: IMG_0001.jpg (2)." in capsys.readouterr().err
+    write_bracket(tmp_path, [0, -2, 2], number=7, at=NOON + timedelta(minutes=2))
+    assert run("stack", *tmp_path.glob("*.jpg"), "--auto", "-o", "{stem}-all.dng") == 2
+    assert len(recipe.calls) == 1  # they are all alike
 
 
 def test_a_file_that_cannot_be_read_is_reported_and_the_rest_merged(
