@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from hdrcli.align.warp import Warp, corner_motion, identity, to_coarser, to_finer
+from hdrcli.align.warp import Warp, corner_motion, identity, to_finer
 from hdrcli.images import FloatArray
 from hdrcli.kernels import Real, kernel, run_in_bands
 
@@ -275,8 +275,9 @@ def _fit(pair: _Pair, start: _Candidate, basis: NDArray[np.float64] | None) -> _
         step = whole.T @ np.linalg.solve(matrix + damping * np.eye(len(matrix)), vector)
         # The offset is solved for anew each time, the motion as a step.
         offset = float(step[8])
-        warp = found.warp @ np.linalg.inv(_step_matrix(step[:8], _shape(pair.template)))
-        moved = np.abs(corner_motion(np.linalg.inv(found.warp) @ warp, _shape(pair.template))).max()
+        warp: Warp = found.warp @ np.linalg.inv(_step_matrix(step[:8], _shape(pair.template)))
+        change: Warp = np.linalg.inv(found.warp) @ warp
+        moved = np.abs(corner_motion(change, _shape(pair.template))).max()
         if not np.isfinite(warp).all() or moved > 0.3 * max(pair.template.shape):
             return found
         settled = moved < _SETTLED and abs(offset - found.offset) < 1e-4
@@ -316,11 +317,19 @@ def _sparse(pair: _Pair) -> tuple[slice, slice]:
 
 
 def _differences(pair: _Pair, candidate: _Candidate) -> FloatArray:
-    """Return differences in units of their expected deviation of an even choice of the pixels; NaN where there is none."""
+    """Return differences, in units of what is expected, of an even choice of the pixels; NaN where there is none."""
     rows, columns = _sparse(pair)
     result = np.empty_like(pair.template[rows, columns])
     _compare(
-        pair.template, pair.weight, pair.image, candidate.warp, candidate.offset, pair.top, rows.start, rows.step, result
+        pair.template,
+        pair.weight,
+        pair.image,
+        candidate.warp,
+        candidate.offset,
+        pair.top,
+        rows.start,
+        rows.step,
+        result,
     )
     return result
 
@@ -393,7 +402,8 @@ def _sample(image: FloatArray, x: Real, y: Real, top: Real) -> Real:
         return _UNSEEN
     fx, fy = np.float32(x - j), np.float32(y - i)
     upper, lower = a + fx * (b - a), c + fx * (d - c)
-    return upper + fy * (lower - upper)
+    value: Real = upper + fy * (lower - upper)
+    return value
 
 
 @kernel

@@ -26,13 +26,13 @@ def identity() -> Warp:
 def to_finer(warp: Warp) -> Warp:
     """Return the warp between pictures of twice the size, whose 2x2 blocks the pixels of these are."""
     finer: Warp = _TO_FINER @ warp @ np.linalg.inv(_TO_FINER)
-    return finer / finer[2, 2]
+    return np.asarray(finer / finer[2, 2])
 
 
 def to_coarser(warp: Warp) -> Warp:
     """Return the warp between pictures of half the size, whose pixels are the 2x2 blocks of these."""
     coarser: Warp = np.linalg.inv(_TO_FINER) @ warp @ _TO_FINER
-    return coarser / coarser[2, 2]
+    return np.asarray(coarser / coarser[2, 2])
 
 
 def corner_motion(warp: Warp, shape: tuple[int, int]) -> NDArray[np.float64]:

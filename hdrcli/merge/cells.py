@@ -70,7 +70,7 @@ def picture_cells(picture: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def unsaturated(peak: FloatArray) -> FloatArray:
-    """Return the trust (h, w) in cells by the largest sample, on the scale of the clip, of them and their neighbours."""
+    """Return the trust (h, w) in cells by their largest samples and those of their neighbours; the clip is 1.0."""
     around = cv2.dilate(peak, np.ones((3, 3), np.uint8))
     t = np.clip((around - np.float32(FIRST)) / np.float32(FULL - FIRST), 0, 1)
     return np.asarray(1 - t * t * (3 - 2 * t), dtype=np.float32)

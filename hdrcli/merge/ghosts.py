@@ -34,9 +34,7 @@ _FADE = 1.5
 _SMALLEST = 12  # cells
 
 
-def find_ghosts(
-    merged: Cells, frame: Cells, *, bound: float, tolerance: float, level: str, still: bool
-) -> FloatArray:
+def find_ghosts(merged: Cells, frame: Cells, *, bound: float, tolerance: float, level: str, still: bool) -> FloatArray:
     """Return where an exposure may be merged.
 
     Parameters

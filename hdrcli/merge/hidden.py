@@ -32,7 +32,9 @@ def hidden_cells(merged: Cells, *, brightest: float) -> MaskArray:
     return np.asarray((merged.trust <= 0) & (merged.light.max(axis=2) < np.float32(0.85 * brightest)))
 
 
-def spread_highlights(merged: Cells, hidden: MaskArray, *, clip: float, neutral: tuple[float, float, float]) -> FloatArray:
+def spread_highlights(
+    merged: Cells, hidden: MaskArray, *, clip: float, neutral: tuple[float, float, float]
+) -> FloatArray:
     """Return the light (h, w, 3) of bright surroundings wherever there is none of its own.
 
     Parameters

@@ -140,9 +140,7 @@ class PictureStack:
             Level at which the shortest picture clips.
         """
         light = np.empty_like(self._sum)
-        run_in_bands(
-            lambda first, last: _light(self._sum, self._weight, self._least, first, last, light), len(light)
-        )
+        run_in_bands(lambda first, last: _light(self._sum, self._weight, self._least, first, last, light), len(light))
         cells = self.cells()
         hidden = hidden_cells(cells, brightest=brightest)
         if hidden.any():
@@ -155,7 +153,8 @@ class PictureStack:
 def _at(table: FloatArray, code: Real, channel: int) -> Real:
     below = min(int(code), 254)
     share = np.float32(code - below)
-    return table[below, channel] + share * (table[below + 1, channel] - table[below, channel])
+    value: Real = table[below, channel] + share * (table[below + 1, channel] - table[below, channel])
+    return value
 
 
 @kernel
@@ -210,9 +209,7 @@ def _add(
 
 
 @kernel
-def _light(
-    total: FloatArray, weight: FloatArray, least: FloatArray, first: int, last: int, light: FloatArray
-) -> None:
+def _light(total: FloatArray, weight: FloatArray, least: FloatArray, first: int, last: int, light: FloatArray) -> None:
     for i in range(first, last):
         for j in range(total.shape[1]):
             for c in range(3):

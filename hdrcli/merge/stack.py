@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 
 from hdrcli.images import FloatArray, NoiseModel
 from hdrcli.kernels import Real, kernel, run_in_bands
-from hdrcli.merge.hidden import fill_hidden, hidden_cells, spread_highlights
 from hdrcli.merge.cells import FIRST, FULL, Cells, colour_positions
-
+from hdrcli.merge.hidden import fill_hidden, hidden_cells, spread_highlights
 
 # Variance of an interpolated sample as a share of the finest detail around it: what is usual, the limits, and how much
 # of the noise's variance the usual share weighs where it is measured. The window is a standard deviation in cells.
@@ -97,7 +96,13 @@ class BayerStack:
         return float(shares.sum()) / self._sum.size
 
     def _doubt(
-        self, samples: FloatArray, level: FloatArray, trust: FloatArray, gain: float, noise: NoiseModel, detail: FloatArray
+        self,
+        samples: FloatArray,
+        level: FloatArray,
+        trust: FloatArray,
+        gain: float,
+        noise: NoiseModel,
+        detail: FloatArray,
     ) -> FloatArray:
         """Return the variance (H, W) beyond noise of interpolated samples, on their scale.
 
@@ -113,9 +118,8 @@ class BayerStack:
             )  # fmt: skip
 
         run_in_bands(work, len(trust))
-        excess, energy, expected = (
-            cv2.GaussianBlur(x, (0, 0), _DOUBT_WINDOW, borderType=cv2.BORDER_REFLECT) for x in (excess, energy, expected)
-        )
+        for array in (excess, energy, expected):
+            cv2.GaussianBlur(array, (0, 0), _DOUBT_WINDOW, dst=array, borderType=cv2.BORDER_REFLECT)
         little = np.float32(_DOUBT_PRIOR) * expected + np.float32(1e-12)
         share = np.clip((excess + np.float32(_DOUBT_USUAL) * little) / (energy + little), _DOUBT_LEAST, _DOUBT_MOST)
         return detail * _spread(np.asarray(share, dtype=np.float32), detail.shape)

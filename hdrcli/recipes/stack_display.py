@@ -14,7 +14,9 @@ from hdrcli.align.warp import Warp, to_coarser, to_finer, warp_onto
 from hdrcli.errors import UnsuitableInputError
 from hdrcli.images import DisplayImage, FloatArray, Metadata
 from hdrcli.merge.cells import Cells, picture_cells
+from hdrcli.merge.fusion import Fusion
 from hdrcli.merge.picture_stack import LightTables, PictureStack, code_trust
+from hdrcli.recipes.frames import FrameFacts, check_together, metadata_ev, read_each, stated_evs
 from hdrcli.recipes.stack_merge import (
     MergedBracket,
     Survey,
@@ -26,10 +28,10 @@ from hdrcli.recipes.stack_merge import (
     well_exposed,
 )
 from hdrcli.recipes.stack_settings import StackSettings
-from hdrcli.recipes.stated import metadata_ev, stated_evs
 from hdrcli.recipes.stopwatch import Stopwatch
 from hdrcli.response.debevec import debevec_malik
 from hdrcli.response.response import Response, srgb_response
+from hdrcli.response.robertson import robertson
 from hdrcli.response.samples import histogram_samples, reject_contradictions, spatial_sample_points
 
 _POINTS, _LEAST_POINTS = 1000, 100
@@ -75,6 +77,9 @@ class DisplayStack:
     metadata : Metadata
         Of the reference.
     notes : tuple of str
+    left_out : tuple of (int, str)
+        Index of each picture that cannot be read, and why.
+    warnings : tuple of str
     """
 
     light: FloatArray
@@ -84,6 +89,8 @@ class DisplayStack:
     bracket: MergedBracket
     metadata: Metadata
     notes: tuple[str, ...]
+    left_out: tuple[tuple[int, str], ...]
+    warnings: tuple[str, ...]
 
 
 def stack_display(
@@ -135,6 +142,8 @@ def stack_display(
         bracket,
         exposures.metadata[reference],
         tuple(exposures.notes),
+        tuple(exposures.left_out),
+        (*exposures.warnings, *bracket.warnings),
     )
 
 
@@ -146,8 +155,8 @@ class _DisplayExposures:
     def __init__(
         self, shots: Sequence[ReadShot], settings: StackSettings, response: Response | None, watch: Stopwatch
     ) -> None:
-        self.shots = shots
         self.settings = settings
+        self.warnings: list[str] = []
         self.surveys: list[Survey] = []
         self.metadata: list[Metadata] = []
         self.profiles: list[bytes] = []
@@ -157,9 +166,14 @@ class _DisplayExposures:
         self.evs = np.zeros(0)
         histograms = []
         stated = stated_evs(settings, len(shots))
-        for number, read in enumerate(shots):
-            with watch.stage("survey", 0.02 + 0.2 * number / len(shots)):
-                histograms.append(self._survey(read(), stated[number]))
+
+        def visit(index: int, shot: Shot) -> None:
+            with watch.stage("survey", 0.02 + 0.2 * index / len(shots)):
+                histograms.append(self._survey(index, shot, stated[index]))
+
+        with watch.stage("read", 0.0):
+            kept, self.left_out = read_each(shots, visit)
+        self.shots = [shots[index] for index in kept]
         self.recovers = response is None and settings.response != "srgb" and settings.method == "hdr"
         with watch.stage("response", 0.23):
             if self.recovers:
@@ -169,19 +183,20 @@ class _DisplayExposures:
         self._codes = np.zeros((0, 0, 3), np.float32)
         self._trust = np.zeros((0, 0), np.float32)
 
-    def _survey(self, shot: Shot, stated: float | None) -> NDArray[np.int64]:
+    def _survey(self, index: int, shot: Shot, stated: float | None) -> NDArray[np.int64]:
         codes = _whole_codes(shot.image)
-        if self.surveys and codes.shape[:2] != self.shape:
-            raise UnsuitableInputError(
-                f"{shot.name} has {codes.shape[1]} x {codes.shape[0]} pixels, {self.surveys[0].name} "
-                f"{self.shape[1]} x {self.shape[0]}. A bracket is of one camera and one size."
-            )
+        facts = FrameFacts(shot.name, (codes.shape[1], codes.shape[0]), shot.metadata)
+        if not self.surveys:
+            self._first = facts
+        warning = check_together(self._first, facts)
+        if warning:
+            self.warnings.append(warning)
         self.shape = (codes.shape[0], codes.shape[1])
         some = np.ascontiguousarray(codes[:: max(1, self.shape[0] // 1000), :: max(1, self.shape[1] // 1000)])
         light = srgb_response().linearise(some)[..., 1]
         clipped, usable = well_exposed(light, _NOISE)
         ev = metadata_ev(shot.metadata) if stated is None else stated
-        self.surveys.append(Survey(shot.name, ev, light_quantiles(light), _NOISE, clipped, usable))
+        self.surveys.append(Survey(shot.name, index, ev, light_quantiles(light), _NOISE, clipped, usable))
         self.metadata.append(shot.metadata)
         self.profiles.append(shot.image.icc)
         return np.stack([np.bincount(codes[..., c].ravel(), minlength=256) for c in range(3)], axis=1)
@@ -201,9 +216,7 @@ class _DisplayExposures:
         """Return the response that the samples say; None where there are none, or they say nothing."""
         if self.samples is None:
             return None
-        solve = debevec_malik
-        if self.settings.response == "robertson":
-            from hdrcli.response.robertson import robertson as solve
+        solve = robertson if self.settings.response == "robertson" else debevec_malik
         try:
             return solve(self.samples, self.evs * math.log(2))
         except UnsuitableInputError as error:
@@ -256,7 +269,6 @@ class _DisplayExposures:
 
     def fused(self, bracket: MergedBracket) -> FloatArray:
         """Return the exposure fusion (H, W, 3) of all pictures, brought onto the reference; codes 0 to 1."""
-        from hdrcli.merge.fusion import Fusion
         fusion, merged = Fusion(self.shape), self.merged()
         for step in (fusion.weigh, fusion.blend):
             for index, gain in enumerate(bracket.gains):
@@ -278,10 +290,10 @@ def _codes(image: DisplayImage) -> FloatArray:
 
 
 def _whole_codes(image: DisplayImage) -> NDArray[np.uint8]:
-    return image.data if image.data.dtype == np.uint8 else np.rint(_codes(image)).astype(np.uint8)
+    return np.asarray(image.data if image.data.dtype == np.uint8 else np.rint(_codes(image)), dtype=np.uint8)
 
 
 def _warped(codes: FloatArray, warp: Warp) -> FloatArray:
     """Bring codes onto the reference; on their scale nothing bright rings into the dark."""
     moved = warp_onto(codes, warp, interpolation=cv2.INTER_LANCZOS4)
-    return np.clip(moved, 0, np.float32(codes.max()), out=moved)
+    return np.asarray(np.clip(moved, 0, codes.max(), out=moved))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 import cv2
@@ -16,7 +17,7 @@ from hdrcli.align.register import Plane, Registration, register
 from hdrcli.align.warp import Warp, centre_motion, coverage, to_finer, warp_onto
 from hdrcli.errors import UnsuitableInputError
 from hdrcli.images import FloatArray
-from hdrcli.merge.cells import LUMA, Cells
+from hdrcli.merge.cells import Cells
 from hdrcli.merge.ghosts import find_ghosts
 from hdrcli.recipes.stack_report import FrameReport
 from hdrcli.recipes.stack_settings import StackSettings
@@ -35,6 +36,8 @@ class Survey:
     Attributes
     ----------
     name : str
+    source : int
+        Index of the frame among those that were given.
     ev_stated : float or None
         Exposure in stops on a scale that the frames share; None where it is not known.
     quantiles : ndarray (49,), float64
@@ -48,6 +51,7 @@ class Survey:
     """
 
     name: str
+    source: int
     ev_stated: float | None
     quantiles: NDArray[np.float64]
     noise: float
@@ -129,7 +133,7 @@ def prior_gains(surveys: Sequence[Survey], *, measure: bool = True) -> NDArray[n
         return np.array(stated, dtype=np.float64)
     order = sorted(range(len(surveys)), key=lambda index: float(surveys[index].quantiles.sum()))
     evs = np.zeros(len(surveys))
-    for darker, brighter in zip(order, order[1:], strict=False):
+    for darker, brighter in pairwise(order):
         evs[brighter] = evs[darker] + _stops_between(surveys[darker], surveys[brighter])
     return evs
 
@@ -147,7 +151,7 @@ def _stops_between(darker: Survey, brighter: Survey) -> float:
 
 
 def choose_reference(surveys: Sequence[Survey], evs: NDArray[np.float64]) -> int:
-    """Return the frame that gives the geometry: the middle one, unless another shows twice as much of the scene well."""
+    """Return the frame that gives the geometry: the middle one, unless another is well exposed in twice the area."""
     order = np.argsort(evs, kind="stable")
     middle = int(order[(len(order) - 1) // 2])
     best = max(range(len(surveys)), key=lambda index: surveys[index].usable)
@@ -179,7 +183,7 @@ def merge_bracket(
     """
     surveys = exposures.surveys
     evs = prior_gains(surveys)
-    reference = choose_reference(surveys, evs) if settings.reference is None else settings.reference
+    reference = _reference(surveys, evs, settings)
     evs = evs - evs[reference]
     order = sorted(range(len(surveys)), key=lambda index: (index != reference, abs(evs[index]), evs[index]))
     job = _Job(exposures, settings, watch, evs, dict(registrations or {}))
@@ -192,6 +196,15 @@ def merge_bracket(
         job.registrations,
         tuple(job.warnings),
     )
+
+
+def _reference(surveys: Sequence[Survey], evs: NDArray[np.float64], settings: StackSettings) -> int:
+    if settings.reference is None:
+        return choose_reference(surveys, evs)
+    for index, survey in enumerate(surveys):
+        if survey.source == settings.reference:
+            return index
+    raise UnsuitableInputError("The frame that was chosen as the reference cannot be read.")
 
 
 class _Job:

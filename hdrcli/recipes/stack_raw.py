@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hdrcli.align.resample import mosaic_at, root_offset_for, take_roots
-from hdrcli.align.warp import Warp, warp_onto, to_coarser
+from hdrcli.align.warp import Warp, to_coarser, warp_onto
 from hdrcli.dualiso.detect import analyse
 from hdrcli.errors import UnsuitableInputError
 from hdrcli.images import BayerImage, CameraProfile, FloatArray, Metadata, NoiseModel, RawFrame
@@ -18,12 +18,13 @@ from hdrcli.isp.linearise import Black, linear
 from hdrcli.isp.whitebalance import multipliers
 from hdrcli.merge.cells import Cells, bayer_cells, colour_positions, unsaturated
 from hdrcli.merge.stack import BayerStack, neighbourhood
+from hdrcli.recipes.frames import FrameFacts, check_together, metadata_ev, read_each, stated_evs
 from hdrcli.recipes.stack_merge import MergedBracket, Survey, light_quantiles, merge_bracket, well_exposed
 from hdrcli.recipes.stack_settings import StackSettings
-from hdrcli.recipes.stated import metadata_ev, stated_evs
 from hdrcli.recipes.stopwatch import Stopwatch
 
 ReadFrame = Callable[[], RawFrame]
+
 
 @dataclass(frozen=True)
 class RawStack:
@@ -40,6 +41,9 @@ class RawStack:
         Of the reference.
     metadata : Metadata
         Of the reference.
+    left_out : tuple of (int, str)
+        Index of each frame that cannot be read, and why.
+    warnings : tuple of str
     """
 
     mosaic: BayerImage
@@ -47,6 +51,8 @@ class RawStack:
     bracket: MergedBracket
     camera: CameraProfile
     metadata: Metadata
+    left_out: tuple[tuple[int, str], ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -80,8 +86,10 @@ def stack_raw(
 
     Raises
     ------
+    UnreadableFileError
+        When fewer than two frames can be read.
     UnsuitableInputError
-        When the frames do not belong together, or share no range of light.
+        When the frames do not belong together, are dual-ISO, or share no range of light.
     """
     settings, watch = settings or StackSettings(), watch or Stopwatch()
     exposures = _RawExposures(frames, settings, watch)
@@ -90,7 +98,15 @@ def stack_raw(
     with watch.stage("merge", 0.7):
         brightest = 1 / min(bracket.gains)
         mosaic = BayerImage(exposures.result(brightest=brightest, camera=reference.camera), reference.cfa)
-    return RawStack(mosaic, brightest, bracket, reference.camera, reference.metadata)
+    return RawStack(
+        mosaic,
+        brightest,
+        bracket,
+        reference.camera,
+        reference.metadata,
+        tuple(exposures.left_out),
+        (*exposures.warnings, *bracket.warnings),
+    )
 
 
 class _RawExposures:
@@ -100,14 +116,18 @@ class _RawExposures:
     tolerance = 0.04
 
     def __init__(self, frames: Sequence[ReadFrame], settings: StackSettings, watch: Stopwatch) -> None:
-        self.frames = frames
         self.levels: list[_Levels] = []
         self.surveys: list[Survey] = []
+        self.warnings: list[str] = []
         stated = stated_evs(settings, len(frames))
-        for number, read in enumerate(frames):
-            with watch.stage("survey", 0.02 + 0.2 * number / len(frames)):
-                raw = read()
-                self._survey(raw, settings, stated[number])
+
+        def visit(index: int, raw: RawFrame) -> None:
+            with watch.stage("survey", 0.02 + 0.2 * index / len(frames)):
+                self._survey(index, raw, settings, stated[index])
+
+        with watch.stage("read", 0.0):
+            kept, self.left_out = read_each(frames, visit)
+        self.frames = [frames[index] for index in kept]
         self._pool_noise()
         self._stack = BayerStack(self.levels[0].shape, self.levels[0].cfa)
         self._data = np.zeros((0, 0), np.float32)
@@ -115,7 +135,8 @@ class _RawExposures:
         self._trust = np.zeros((0, 0), np.float32)
         self._held = 0
 
-    def _survey(self, raw: RawFrame, settings: StackSettings, stated: float | None) -> None:
+    def _survey(self, index: int, raw: RawFrame, settings: StackSettings, stated: float | None) -> None:
+        self._check(raw)
         found = analyse(raw, black_level=settings.black_level, white_level=settings.white_level)
         if found.is_dual_iso:
             raise UnsuitableInputError(f"{raw.name} is dual-ISO: {found.reason}. Use `hdrcli deinterlace`.")
@@ -130,6 +151,7 @@ class _RawExposures:
         self.surveys.append(
             Survey(
                 raw.name,
+                index,
                 metadata_ev(raw.metadata) if stated is None else stated,
                 light_quantiles(some),
                 sigma,
@@ -137,6 +159,21 @@ class _RawExposures:
                 usable,
             )
         )
+
+    def _check(self, raw: RawFrame) -> None:
+        facts = FrameFacts(raw.name, raw.counts.shape[::-1], raw.metadata)
+        if not self.surveys:
+            self._first = facts
+            self._first_cfa = raw.cfa
+            return
+        warning = check_together(self._first, facts)
+        if warning:
+            self.warnings.append(warning)
+        if raw.cfa != self._first_cfa:
+            raise UnsuitableInputError(
+                f"{raw.name} begins with {raw.cfa}, {self._first.name} with {self._first_cfa}: they are cropped "
+                "otherwise, or of other cameras."
+            )
 
     def _pool_noise(self) -> None:
         """Give frames of one ISO one noise: they have it, and more frames show it better."""
@@ -191,4 +228,3 @@ class _RawExposures:
     def result(self, *, brightest: float, camera: CameraProfile) -> FloatArray:
         """Return the merged mosaic, on the scale of the reference."""
         return self._stack.result(brightest=brightest, neutral=camera.as_shot_neutral or (1.0, 1.0, 1.0))
-
