@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from hdrcli.errors import UsageError
 from hdrcli.response.response import CODES
 
-RANKS = 1024
-"""How many ranks are taken from histograms, before those are dropped where no two frames have a usable code."""
+RANKS = 256
+"""How many ranks are taken from histograms; more make no better response."""
 
-FLAT_RANGE = 3
-"""Largest difference of the codes in a flat area of 3 x 3 pixels (NETWORKS 8.1)."""
+LARGEST_RANGE = 32
+"""Largest difference of the codes in an area of 3 x 3 pixels that still counts as flat."""
 
 CONTRADICTION = 2
 """By how many codes a longer exposure may be darker than a shorter one before the sample is rejected."""
@@ -34,7 +34,7 @@ def histogram_samples(histograms: NDArray[np.int64]) -> NDArray[np.float64]:
 
     Returns
     -------
-    ndarray (1024, P, 3), float64
+    ndarray (256, P, 3), float64
         Codes between 0 and 255, interpolated within a code as if its pixels were spread evenly over it; exactly 0
         and 255 stand for the ends, whose light is not known. Increasing along the first axis.
 
@@ -95,19 +95,31 @@ def spatial_sample_points(codes: NDArray[np.uint8], number: int) -> NDArray[np.i
         return np.empty((0, 2), np.int64)
     window = np.ones((3, 3), np.uint8)
     spread = (cv2.dilate(codes, window) - cv2.erode(codes, window)).max(axis=2)
-    flat = spread <= FLAT_RANGE
-    flat[[0, -1]] = False
-    flat[:, [0, -1]] = False
-    places = np.flatnonzero(flat)
-    # Shuffled first, so that the points of one code come from the whole picture.
-    places = np.random.default_rng(0).permutation(places)
+    inner = np.zeros(spread.shape, bool)
+    inner[1:-1, 1:-1] = spread[1:-1, 1:-1] <= LARGEST_RANGE
+    # Shuffled, so that the points of one code come from the whole picture.
+    places = np.random.default_rng(0).permutation(np.flatnonzero(inner))
     green = codes[..., 1].ravel()[places]
-    order = np.argsort(green, kind="stable")
+    order = np.lexsort((spread.ravel()[places], green))
     counts = np.bincount(green, minlength=CODES)
-    place_in_code = np.arange(len(places)) - np.repeat(np.cumsum(counts) - counts, counts)
-    # One of every code in turn until there are enough.
-    taken = places[order[np.argsort(place_in_code, kind="stable")[:number]]]
+    turn = np.arange(len(places)) - np.repeat(np.cumsum(counts) - counts, counts)
+    # The flattest of every code, then the second of every code, until there are enough.
+    taken = places[order[np.argsort(turn, kind="stable")[:number]]]
     return np.stack(np.divmod(np.sort(taken), codes.shape[1]), axis=1)
+
+
+def codes_around(codes: NDArray[np.uint8], points: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the mean codes (N, 3) of the 3 x 3 pixels around points (N, 2) of rows and columns, none on the border.
+
+    The mean holds a third of a pixel's noise. Where one of the pixels is at an end, 0 or 255, the mean is that end:
+    what was cut there is not known.
+    """
+    steps = np.arange(-1, 2)
+    rows = points[:, 0, None, None] + steps[:, None]
+    columns = points[:, 1, None, None] + steps
+    around = codes[rows, columns].reshape(len(points), 9, 3)
+    means = np.where(around.max(axis=1) == CODES - 1, CODES - 1.0, around.mean(axis=1))
+    return np.where(around.min(axis=1) == 0, 0.0, means)
 
 
 def reject_contradictions(

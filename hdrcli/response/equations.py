@@ -1,0 +1,98 @@
+"""The equations of Debevec and Malik with the light of every sample eliminated.
+
+Each sample i and frame j says g(z_ij) = ln E_i + ln t_j. Whatever g is, the best ln E_i is a weighted mean, so the
+unknowns are those of the curve alone, however many samples there are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hdrcli.response.response import CODES
+from hdrcli.response.slopes import Numbers, logs_of, slopes_of
+
+# Codes at the ends say nothing: what was cut there is not known. JPEG carries the cut into the next code.
+_LOWEST, _HIGHEST = 1.0, CODES - 2.0
+# Over how many codes from the ends the weight rises.
+_RAMP = 16.0
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Codes of equal light that are usable in two frames at least.
+
+    Attributes
+    ----------
+    codes : ndarray (N, P), float64
+    usable : ndarray (N, P), bool
+        Which codes are not cut.
+    log_exposures : ndarray (P,)
+    """
+
+    codes: Numbers
+    usable: NDArray[np.bool_]
+    log_exposures: Numbers
+
+    @classmethod
+    def of(cls, codes: Numbers, log_exposures: Numbers) -> Samples:
+        """Return what is usable of codes (N, P)."""
+        usable = (codes > _LOWEST) & (codes < _HIGHEST)
+        kept = usable.sum(axis=1) >= 2
+        return cls(codes[kept], usable[kept], log_exposures)
+
+    @property
+    def below(self) -> NDArray[np.int64]:
+        """The whole codes (N, P) at or below the codes, 254 at most."""
+        return np.clip(np.floor(self.codes), 0, CODES - 2).astype(np.int64)
+
+    @property
+    def trust(self) -> Numbers:
+        """Weights (N, P) that rise from the ends of the codes, 0 where not usable."""
+        rising = np.clip(np.minimum(self.codes - _LOWEST, _HIGHEST - self.codes) / _RAMP, 0, 1)
+        return np.asarray(rising * self.usable)
+
+
+def light_weights(samples: Samples, bends: Numbers) -> Numbers:
+    """Return weights (N, P): trust over the squared error that one code of noise makes in the logarithm of light."""
+    return np.asarray(samples.trust / slopes_of(bends)[samples.below] ** 2)
+
+
+def deviations(samples: Samples, bends: Numbers, noise_of: Numbers) -> Numbers:
+    """Return how far (N, P) each code lies from its sample's light, in codes of the curve `noise_of`."""
+    weights = light_weights(samples, noise_of)
+    return np.asarray(residuals(samples, bends, weights) * np.sqrt(weights))
+
+
+def residuals(samples: Samples, bends: Numbers, weights: Numbers) -> Numbers:
+    """Return ln E + ln t - g(z), its sign turned, for every code (N, P) with E the weighted mean of its sample."""
+    logs = logs_of(bends)
+    below = samples.below
+    share = samples.codes - below
+    light = logs[below] * (1 - share) + logs[below + 1] * share - samples.log_exposures
+    return np.asarray(light - (weights * light).sum(axis=1, keepdims=True) / weights.sum(axis=1, keepdims=True))
+
+
+def normal_equations(samples: Samples, bends: Numbers, weights: Numbers) -> tuple[Numbers, Numbers]:
+    """Return the matrix (256, 256) and the right side (256,) for changes of g, the mean over the samples."""
+    below = samples.below
+    share = samples.codes - below
+    number = len(below)
+    flat = (np.arange(number)[:, None] * CODES + below).ravel()
+    low, high = (weights * (1 - share)).ravel(), (weights * share).ravel()
+    cells = number * CODES
+    sums = np.bincount(flat, low, cells) + np.bincount(flat + 1, high, cells)
+    sums = sums.reshape(number, CODES)
+    matrix = -sums.T @ (sums / weights.sum(axis=1, keepdims=True))
+    codes, between = below.ravel(), share.ravel()
+    index = np.arange(CODES)
+    matrix[index, index] += np.bincount(codes, low * (1 - between), CODES)
+    matrix[index, index] += np.bincount(codes + 1, high * between, CODES)
+    beside = np.bincount(codes, low * between, CODES)[:-1]
+    matrix[index[:-1], index[1:]] += beside
+    matrix[index[1:], index[:-1]] += beside
+    pull = residuals(samples, bends, weights).ravel()
+    right = np.bincount(codes, low * pull, CODES) + np.bincount(codes + 1, high * pull, CODES)
+    return matrix / number, -right / number
