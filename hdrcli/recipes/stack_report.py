@@ -52,7 +52,8 @@ class FrameReport:
     rotation_deg : float
         From the reference to this frame, clockwise as seen.
     aligned : bool
-        Whether motion was looked for and undone, if only none; False where no estimate was better than none.
+        Whether motion was looked for and undone, if only none; False for the reference, and where no estimate was
+        better than none.
     residual_px : float or None
         What is left of the motion, as the root mean square over the places that were followed.
     inliers : float or None
@@ -95,15 +96,16 @@ class FrameReport:
             "clipped_percent": round(100 * self.clipped, 4),
         }
 
-    def cells(self) -> tuple[str, ...]:
+    def cells(self, *, is_reference: bool) -> tuple[str, ...]:
         """Return the frame for people, under the headings of the table."""
         dx, dy = self.shift
+        where_it_is = "reference" if is_reference else "not aligned"
         return (
             self.name,
             _ev(self.ev_stated),
             _ev(self.ev_measured),
             _ev(self.ev_used),
-            f"{dx:+.2f}, {dy:+.2f}" if self.aligned else "not aligned",
+            f"{dx:+.2f}, {dy:+.2f}" if self.aligned else where_it_is,
             f"{self.rotation_deg:+.3f} deg" if self.aligned else _UNKNOWN,
             _UNKNOWN if self.residual_px is None else f"{self.residual_px:.2f} px",
             _UNKNOWN if self.inliers is None else f"{100 * self.inliers:.0f} %",
@@ -203,7 +205,7 @@ class StackReport:
         facts = [
             f"{self.output.name}: {made}" + (" (exposure fusion)" if self.method == "fusion" else ""),
             line("Reference", f"{self.reference} ({exposure_text(self.metadata)})"),
-            *_table([_HEADINGS, *(frame.cells() for frame in self.frames)]),
+            *_table([_HEADINGS, *(frame.cells(is_reference=frame.name == self.reference) for frame in self.frames)]),
             line("Clipped", f"{100 * self.clipped_everywhere:.2f} % in every frame"),
         ]
         if self.response != "none":

@@ -26,7 +26,7 @@ FRAMES = (
         share=0.25,
         clipped=0.001,
     ),
-    FrameReport("IMG_2.CR2", ev_stated=0.0, ev_measured=0.0, ev_used=0.0, aligned=True, share=0.75, clipped=0.08),
+    FrameReport("IMG_2.CR2", ev_stated=0.0, ev_measured=0.0, ev_used=0.0, share=0.75, clipped=0.08),
     FrameReport("IMG_3_long.CR2", ev_stated=None, ev_measured=None, ev_used=2.0),
 )
 REPORT = StackReport(
@@ -85,7 +85,8 @@ def test_people_get_a_table_of_the_frames() -> None:
     assert len({len(row) for row in (heading, *rows)}) == 1  # in columns
     for words in ("-2.00", "-1.93", "+3.25, -0.50", "+0.210 deg", "0.14 px", "92 %", "1.23 %", "0.10 %", "25.0 %"):
         assert words in rows[0]
-    assert "not aligned" in rows[2]
+    assert "  reference  " in rows[1]
+    assert "  not aligned  " in rows[2]
     assert lines[6:] == [
         "Clipped           0.42 % in every frame",
         "Model             none",
