@@ -108,11 +108,12 @@ def _shapes(response: Response, samples: NDArray[np.uint8] | NDArray[np.float64]
             shapes.append(_Dots(_placed(inside, bottom), (red, green, blue)))
     codes = np.arange(CODES, dtype=np.float64)
     shapes.append(_Line(_placed(np.c_[codes, srgb[:, 0]], bottom), _GREY, 1))
-    shapes += [
-        _Line(_placed(np.c_[codes, stops[:, channel]], bottom), colour, 2)
-        for channel, (_, colour) in enumerate(_CHANNELS)
-    ]
-    return shapes + _legend()
+    # One curve for channels that agree: of three in one place the last would hide the others.
+    agree = bool((response.curve == response.curve[:, :1]).all())
+    drawn = (("all channels", _BLACK),) if agree else _CHANNELS
+    for channel, (_, colour) in enumerate(drawn):
+        shapes.append(_Line(_placed(np.c_[codes, stops[:, channel]], bottom), colour, 2))
+    return shapes + _legend((*drawn, ("sRGB", _GREY)))
 
 
 def _stops(curve: Points) -> Points:
@@ -141,13 +142,15 @@ def _grid(bottom: float) -> list[_Shape]:
     return shapes
 
 
-def _legend() -> list[_Shape]:
+def _legend(curves: Sequence[tuple[str, Colour]]) -> list[_Shape]:
     shapes: list[_Shape] = []
-    for number, (name, colour) in enumerate((*_CHANNELS, ("sRGB", _GREY))):
-        x = _WIDTH - _RIGHT - 76 * (4 - number) + 8
-        line = np.array([[x, 18.0], [x + 20, 18.0]])
+    right = float(_WIDTH - _RIGHT)
+    for name, colour in reversed(curves):
+        right -= 7.5 * len(name)
+        line = np.array([[right - 26, 18.0], [right - 6, 18.0]])
         shapes.append(_Line(line, colour, 1 if name == "sRGB" else 2))
-        shapes.append(_Text((x + 26, 22), name, colour))
+        shapes.append(_Text((right, 22), name, colour))
+        right -= 44
     return shapes
 
 

@@ -109,14 +109,14 @@ def spatial_sample_points(codes: NDArray[np.uint8], number: int) -> NDArray[np.i
 
 
 def codes_around(codes: NDArray[np.uint8], points: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the mean codes (N, 3) of the 3 x 3 pixels around points (N, 2) of rows and columns, none on the border.
+    """Return the mean codes (N, 3) of the 3 x 3 pixels around points (N, 2) of rows and columns of a picture.
 
     The mean holds a third of a pixel's noise. Where one of the pixels is at an end, 0 or 255, the mean is that end:
-    what was cut there is not known.
+    what was cut there is not known. Beyond the border the pixels are those on it.
     """
     steps = np.arange(-1, 2)
-    rows = points[:, 0, None, None] + steps[:, None]
-    columns = points[:, 1, None, None] + steps
+    rows = np.clip(points[:, 0, None, None] + steps[:, None], 0, codes.shape[0] - 1)
+    columns = np.clip(points[:, 1, None, None] + steps, 0, codes.shape[1] - 1)
     around = codes[rows, columns].reshape(len(points), 9, 3)
     means = np.where(around.max(axis=1) == CODES - 1, CODES - 1.0, around.mean(axis=1))
     return np.where(around.min(axis=1) == 0, 0.0, means)

@@ -1,0 +1,70 @@
+"""The response from a bracket by turns: the light from the response, the response from the light.
+
+Source: Robertson, Borman and Stevenson, "Estimation-theoretic approach to dynamic range enhancement using multiple
+exposures", Journal of Electronic Imaging 12(2), 2003. Their two steps are taken as they are, but for codes between
+whole ones. After each turn the curve is made smooth and increasing, which the paper leaves out; without it three frames
+leave the curve in pieces.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hdrcli.response.channels import fit_channels
+from hdrcli.response.equations import Samples
+from hdrcli.response.response import CODES, Response
+from hdrcli.response.slopes import Numbers, improved, logs_of, slopes_of
+
+_TURNS = 60
+_CONVERGED = 1e-4
+# How steeply the paper's weight falls from the middle of the codes: exp(-4) at both ends.
+_STEEPNESS = 4.0
+# Standard deviation of the codes' noise, for the weight of the data against smoothness.
+_NOISE = 0.5
+
+
+def robertson(codes: NDArray[np.uint8] | Numbers, log_exposures: Numbers, *, smoothness: float = 1.0) -> Response:
+    """Return the response that explains the codes of a bracket; arguments, result and errors as for `debevec_malik`.
+
+    It is slower and less exact than that, for it trusts long exposures most and forgives nothing that moved.
+    """
+    return fit_channels(_fit, codes, np.asarray(log_exposures, dtype=np.float64), smoothness)
+
+
+def _fit(samples: Samples, penalty: Numbers, prior: Numbers) -> Numbers:
+    """Return the bends that explain samples."""
+    bends = prior
+    middle = (CODES - 1) / 2
+    weights = samples.usable * np.exp(-_STEEPNESS * ((samples.codes - middle) / middle) ** 2)
+    exposures = np.exp(samples.log_exposures - samples.log_exposures.mean())
+    below = samples.below
+    share = samples.codes - below
+    taps = _gathered(below, share, samples.usable.astype(np.float64))
+    for _ in range(_TURNS):
+        logs = logs_of(bends)
+        value = np.exp(logs[below] * (1 - share) + logs[below + 1] * share)
+        light = (weights * exposures * value).sum(axis=1) / (weights * exposures**2).sum(axis=1)
+        # Of whole codes this is the paper's mean of exposure times light, over the value that the code had.
+        change = samples.usable * (exposures * light[:, None] / value)
+        sums = _gathered(below, share, change)
+        factors = np.where(taps > 0, sums / np.maximum(taps, 1e-9), 1.0)
+        before, bends = bends, _smoothed(bends, np.log(np.maximum(factors, 1e-9)), taps, penalty, prior)
+        if np.abs(bends - before).max() < _CONVERGED:
+            break
+    return bends
+
+
+def _gathered(below: NDArray[np.int64], share: Numbers, values: Numbers) -> Numbers:
+    """Return the sums (256,) of values by whole code; those between two codes are shared out."""
+    sums = np.bincount(below.ravel(), (values * (1 - share)).ravel(), CODES)
+    return np.asarray(sums + np.bincount(below.ravel() + 1, (values * share).ravel(), CODES), dtype=np.float64)
+
+
+def _smoothed(bends: Numbers, changes: Numbers, taps: Numbers, penalty: Numbers, prior: Numbers) -> Numbers:
+    """Return bends of a smooth curve near the logarithm of light plus changes (256,), each known by its taps."""
+    slopes = np.gradient(np.concatenate([[0.0], np.cumsum(slopes_of(bends))]))
+    weights = taps / taps.sum() / (slopes * _NOISE) ** 2
+    # The curve is known up to one constant, which takes no part.
+    matrix = np.diag(weights) - np.outer(weights, weights) / weights.sum()
+    return improved(bends, matrix, matrix @ changes, penalty, prior)
