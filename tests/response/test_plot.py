@@ -80,10 +80,20 @@ def test_dots_of_samples_that_the_response_explains_lie_on_its_curve(tmp_path: P
         np.testing.assert_allclose(points[inner, 1], expected[inner], atol=1.5)
 
 
+def test_channels_that_agree_have_one_curve(tmp_path: Path) -> None:
+    plot_response(tmp_path / "curve.svg", srgb_response())
+    picture = drawn(tmp_path / "curve.svg")
+    np.testing.assert_array_equal(curve(picture, "#1e1e1e"), curve(picture, "#6e6e6e"))
+    assert not [line for line in picture.iter(f"{SVG}polyline") if line.get("stroke") in COLOURS]
+    words = [text.text for text in picture.iter(f"{SVG}text")]
+    assert "all channels" in words
+    assert "blue" not in words
+
+
 def test_dots_of_samples_that_it_does_not_explain_lie_off_the_curve(tmp_path: Path) -> None:
     plot_response(tmp_path / "curve.svg", srgb_response(), samples_of(uneven_response()))
     picture = drawn(tmp_path / "curve.svg")
-    line, points = curve(picture, COLOURS[2]), dots(picture, PALE[2])
+    line, points = curve(picture, "#1e1e1e"), dots(picture, PALE[2])
     assert np.abs(points[:, 1] - np.interp(points[:, 0], line[:, 0], line[:, 1])).max() > 8
 
 
@@ -105,7 +115,7 @@ def test_many_samples_are_thinned(tmp_path: Path) -> None:
 def test_a_response_without_light_at_code_0_is_drawn(tmp_path: Path) -> None:
     light = np.repeat(np.linspace(0, 1, 256)[:, None] ** 4, 3, axis=1)
     plot_response(tmp_path / "curve.svg", Response(light))
-    points = curve(drawn(tmp_path / "curve.svg"), COLOURS[0])
+    points = curve(drawn(tmp_path / "curve.svg"), "#1e1e1e")
     assert np.isfinite(points).all()
     assert points.min() >= 0
     assert points[:, 1].max() < 520
