@@ -3,7 +3,7 @@
 A mosaic cannot be shifted by less than a cell as it is: each colour is sampled too coarsely. Demosaicking takes what
 the other colours know of the detail; at whole cells the measured samples come back. Fourth roots of light are
 interpolated, so that a bright neighbour does not ring into the dark, with six samples a side: measured on noise-free
-frames moved by a hand, that is worth 1.8 dB over cubic convolution of square roots, and eight or ten samples add 0.3 dB.
+frames moved by a hand, that is worth 1.8 dB over cubic convolution of square roots, and eight or ten add 0.3.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ class _Level(NamedTuple):
 LEVELS = {"low": _Level(16.0, 5.0), "medium": _Level(6.0, 2.2), "high": _Level(3.0, 1.6)}
 """Mean squares from which on something has moved for sure, and from which on if it touches that."""
 
-_STILL, _MOVED = 0.06, 0.25  # share of the local contrast that errors of the position are worth
+_STILL, _MOVED = 0.06, 0.4  # share of the local contrast that errors of the position are worth
 _WINDOW = 2.0  # cells, standard deviation
 _DILATE = 3  # cells
 _FADE = 1.5
@@ -125,13 +125,16 @@ def _compare(
                     difference = min(b - np.float32(0.9) * a, np.float32(0))
                 if b >= bound:
                     difference = max(np.float32(0.9) * b - a, np.float32(0)) if variance[i, j, c] > 0 else np.float32(0)
-                smallest, largest = a, a
+                # Of both: one of them may clip here, and show no contrast.
+                smallest, largest, least, most = a, a, b, b
                 for y in range(max(i - 1, 0), min(i + 2, height)):
                     for x in range(max(j - 1, 0), min(j + 2, width)):
                         smallest = min(smallest, light[y, x, c])
                         largest = max(largest, light[y, x, c])
+                        least = min(least, other[y, x, c])
+                        most = max(most, other[y, x, c])
                 relative = tolerance * max(a, b)
-                position = contrast * (largest - smallest)
+                position = contrast * max(largest - smallest, most - least)
                 expected = variance[i, j, c] + other_variance[i, j, c] + relative * relative + position * position
                 # One wild cell (a hot pixel, a glint) shall not decide for its window.
                 total += min(difference * difference / (expected + np.float32(1e-12)), cut)

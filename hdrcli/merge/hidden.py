@@ -16,20 +16,24 @@ from hdrcli.kernels import Real, kernel, run_in_bands
 from hdrcli.merge.cells import Cells, colour_positions
 
 _BRIGHT = 0.7  # share of the clip from which on surroundings are highlights too
+_CLIPPED = 0.85  # share of the clip
 _DARKEST = np.float32(1e-6)
 
 
-def hidden_cells(merged: Cells, *, brightest: float) -> MaskArray:
-    """Return where (h, w) cells clip in all frames that were merged there although another would reach `brightest`.
+def hidden_cells(merged: Cells, *, ceiling: FloatArray, brightest: float) -> MaskArray:
+    """Return where (h, w) cells clip in all frames that were merged there although another would reach farther.
 
     Parameters
     ----------
     merged : Cells
         Of the finished sums.
+    ceiling : ndarray (h, w), float32
+        Level at which the shortest exposure clips that was merged in the cell.
     brightest : float
-        Level at which the shortest exposure clips.
+        Level at which the shortest exposure of all clips.
     """
-    return np.asarray((merged.trust <= 0) & (merged.light.max(axis=2) < np.float32(0.85 * brightest)))
+    clips = (merged.trust <= 0) & (merged.light.max(axis=2) >= np.float32(_CLIPPED) * ceiling)
+    return np.asarray(clips & (ceiling < np.float32(0.99 * brightest)))
 
 
 def spread_highlights(
@@ -50,12 +54,27 @@ def spread_highlights(
     grey = np.log(np.array(neutral, np.float32) / min(neutral) * np.float32(clip))
     weight = source.astype(np.float32)
     # Far from any highlight the least that the clip allows, neutral, with hardly any weight.
-    logs = np.log(np.maximum(merged.light, _DARKEST)) * weight[..., None] + grey * np.float32(1e-6)
+    logs = np.log(np.maximum(merged.light, _DARKEST))
+    # Half of the colour: what surrounds a highlight may be something else.
+    balanced = logs - grey
+    logs = grey + np.float32(0.5) * (balanced + balanced.mean(axis=2, keepdims=True))
+    logs = logs * weight[..., None] + grey * np.float32(1e-6)
     return np.asarray(np.exp(_push_pull(logs, weight + np.float32(1e-6))), dtype=np.float32)
 
 
-def fill_hidden(mosaic: FloatArray, known: FloatArray, cfa: str, hidden: MaskArray, light: FloatArray) -> None:
+def fill_hidden(
+    mosaic: FloatArray,
+    known: FloatArray,
+    cfa: str,
+    hidden: MaskArray,
+    light: FloatArray,
+    *,
+    neutral: tuple[float, float, float],
+) -> None:
     """Give hidden cells of a mosaic their light, in place; measured samples stay, and nothing becomes darker.
+
+    A cell of which nothing is measured gets the light that was spread. Where some colours are, the others are raised to
+    the mean of the remaining two, as white balance sees them, which is also how highlights of one exposure are rebuilt.
 
     Parameters
     ----------
@@ -66,9 +85,12 @@ def fill_hidden(mosaic: FloatArray, known: FloatArray, cfa: str, hidden: MaskArr
     hidden : ndarray (h, w), bool
     light : ndarray (h, w, 3), float32
         From `spread_highlights`.
+    neutral : tuple of 3 float
+        Camera RGB of white.
     """
     colours = colour_positions(cfa)
-    run_in_bands(lambda first, last: _fill(mosaic, known, colours, hidden, light, first, last), len(hidden))
+    white = np.array(neutral, np.float32)
+    run_in_bands(lambda first, last: _fill(mosaic, known, colours, hidden, light, white, first, last), len(hidden))
 
 
 def _push_pull(weighted: FloatArray, weight: FloatArray) -> FloatArray:
@@ -88,32 +110,59 @@ def _push_pull(weighted: FloatArray, weight: FloatArray) -> FloatArray:
 
 
 @kernel
+def fill_colour(value: FloatArray, unknown: MaskArray, spread: FloatArray, white: FloatArray) -> None:
+    """Replace the unknown colours (3,) of a cell or a pixel, which `value` holds the least of.
+
+    Parameters
+    ----------
+    value : ndarray (3,), float32
+    unknown : ndarray (3,), bool
+        Some of it true.
+    spread : ndarray (3,), float32
+        Light of bright surroundings.
+    white : ndarray (3,), float32
+        The same for white.
+    """
+    if unknown[0] and unknown[1] and unknown[2]:
+        factor: Real = np.float32(1)
+        for c in range(3):
+            factor = max(factor, value[c] / spread[c])
+        for c in range(3):
+            value[c] = factor * spread[c]
+        return
+    # Twice, because a colour that is raised raises the mean for another.
+    for _ in range(2):
+        for c in range(3):
+            if unknown[c]:
+                d, e = (c + 1) % 3, (c + 2) % 3
+                others = np.float32(0.5) * (value[d] / white[d] + value[e] / white[e])
+                value[c] = max(value[c], others * white[c])
+
+
+@kernel
 def _fill(
     mosaic: FloatArray,
     known: FloatArray,
     colours: NDArray[np.int64],
     hidden: MaskArray,
     light: FloatArray,
+    white: FloatArray,
     first: int,
     last: int,
 ) -> None:
+    value, unknown = np.empty(3, np.float32), np.empty(3, np.bool_)
     for i in range(first, last):
         for j in range(hidden.shape[1]):
             if not hidden[i, j]:
                 continue
-            least: Real = np.float32(0)
-            measured: Real = np.float32(0)
-            number = 0
+            value[:] = 0
+            unknown[:] = False
             for k in range(4):
-                y, x = 2 * i + (k >> 1), 2 * j + (k & 1)
-                ratio = mosaic[y, x] / light[i, j, colours[k >> 1, k & 1]]
-                if known[y, x] > 0:
-                    measured += ratio
-                    number += 1
-                else:
-                    least = max(least, ratio)
-            factor = max(least, measured / number) if number else max(least, np.float32(1))
+                y, x, c = 2 * i + (k >> 1), 2 * j + (k & 1), colours[k >> 1, k & 1]
+                value[c] = max(value[c], mosaic[y, x])
+                unknown[c] = unknown[c] or known[y, x] <= 0
+            fill_colour(value, unknown, light[i, j], white)
             for k in range(4):
-                y, x = 2 * i + (k >> 1), 2 * j + (k & 1)
+                y, x, c = 2 * i + (k >> 1), 2 * j + (k & 1), colours[k >> 1, k & 1]
                 if known[y, x] <= 0:
-                    mosaic[y, x] = max(mosaic[y, x], factor * light[i, j, colours[k >> 1, k & 1]])
+                    mosaic[y, x] = max(mosaic[y, x], value[c])

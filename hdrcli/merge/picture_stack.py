@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from hdrcli.images import FloatArray
 from hdrcli.kernels import Real, kernel, run_in_bands
 from hdrcli.merge.cells import Cells
-from hdrcli.merge.hidden import hidden_cells, spread_highlights
+from hdrcli.merge.hidden import fill_colour, hidden_cells, spread_highlights
 
 CODE_NOISE = 1.5
 """Standard deviation of codes: rounding, JPEG, and the noise of the camera at its usual ISO."""
@@ -24,6 +24,7 @@ CODE_NOISE = 1.5
 _FIRST, _FULL = np.float32(243), np.float32(252)
 # What a pixel counts that is well under the clip while its neighbours are not.
 _OWN_SHARE = 0.3
+_CONTRADICTION = np.float32(0.7)  # share of what the light is at least: response and JPEG make it less, too
 
 _MODEL_ERROR = 0.02  # of the logarithm: no code is known better
 _DARKEST_CODE = 0.5
@@ -78,6 +79,8 @@ class PictureStack:
         self._sum = np.zeros((*shape, 3), np.float32)
         self._weight = np.zeros((*shape, 3), np.float32)
         self._least = np.zeros((*shape, 3), np.float32)
+        # Up to which light the shortest exposure reaches that was merged in a cell.
+        self._ceiling = np.zeros((shape[0] // 2, shape[1] // 2), np.float32)
 
     def add(
         self,
@@ -104,6 +107,7 @@ class PictureStack:
             Whether codes are as in the file; interpolated ones are not trusted beside clipped ones.
         """
         keep = np.ones_like(trust) if keep is None else keep
+        np.maximum(self._ceiling, np.float32(1 / gain), out=self._ceiling, where=keep > np.float32(0.5))
         around = np.asarray(cv2.blur(codes, (3, 3), borderType=cv2.BORDER_REFLECT), dtype=np.float32)
         shares = np.zeros(len(codes), np.float64)
 
@@ -142,7 +146,7 @@ class PictureStack:
         light = np.empty_like(self._sum)
         run_in_bands(lambda first, last: _light(self._sum, self._weight, self._least, first, last, light), len(light))
         cells = self.cells()
-        hidden = hidden_cells(cells, brightest=brightest)
+        hidden = hidden_cells(cells, ceiling=self._ceiling, brightest=brightest)
         if hidden.any():
             spread = spread_highlights(cells, hidden, clip=1.0, neutral=(1.0, 1.0, 1.0))
             run_in_bands(lambda first, last: _fill(light, self._weight, hidden, spread, first, last), len(hidden))
@@ -197,6 +201,12 @@ def _add(
             trusted = max(trust[y, x], own_share * _under_clip(peak) if measured else np.float32(0))
             for c in range(3):
                 log_light = _at(logs, codes[i, j, c], c) - log_gain
+                # What shows something else fades out beside what is known; alone it would be a ghost. So would be what
+                # is darker than other frames say it is at least.
+                if weight[i, j, c] <= 0 and (
+                    keep[y, x] < np.float32(0.5) or np.exp(log_light) < _CONTRADICTION * least[i, j, c]
+                ):
+                    continue
                 if trusted <= 0:
                     if keep[y, x] > np.float32(0.5):
                         least[i, j, c] = max(least[i, j, c], np.exp(log_light))
@@ -256,16 +266,14 @@ def _merged_cells(
 def _fill(
     light: FloatArray, weight: FloatArray, hidden: NDArray[np.bool_], spread: FloatArray, first: int, last: int
 ) -> None:
+    unknown, white = np.empty(3, np.bool_), np.ones(3, np.float32)
     for i in range(first, last):
         for j in range(hidden.shape[1]):
             if not hidden[i, j]:
                 continue
             for k in range(4):
                 y, x = 2 * i + (k >> 1), 2 * j + (k & 1)
-                factor: Real = np.float32(1)
                 for c in range(3):
-                    if weight[y, x, c] <= 0:
-                        factor = max(factor, light[y, x, c] / spread[i, j, c])
-                for c in range(3):
-                    if weight[y, x, c] <= 0:
-                        light[y, x, c] = factor * spread[i, j, c]
+                    unknown[c] = weight[y, x, c] <= 0
+                if unknown[0] or unknown[1] or unknown[2]:
+                    fill_colour(light[y, x], unknown, spread[i, j], white)

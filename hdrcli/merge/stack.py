@@ -28,6 +28,7 @@ _DOUBT_WINDOW = 5.0
 # What a measured sample counts that is well under the clip while its neighbours are not: little beside another measured
 # one, so that cells keep their colour; much beside one that was interpolated along a bright edge.
 _OWN_SHARE = 0.3
+_CONTRADICTION = np.float32(0.85)  # share of what the light is at least; noise may make it a little less
 
 
 class BayerStack:
@@ -47,6 +48,8 @@ class BayerStack:
         self._weight = np.zeros(shape, np.float32)
         # What the light is at least, where every frame clips.
         self._least = np.zeros(shape, np.float32)
+        # Up to which light the shortest exposure reaches that was merged in a cell.
+        self._ceiling = np.zeros((shape[0] // 2, shape[1] // 2), np.float32)
 
     def add(
         self,
@@ -80,6 +83,7 @@ class BayerStack:
             variance beyond noise is in proportion. In which, is measured on what was merged before.
         """
         keep = np.ones_like(trust) if keep is None else keep
+        np.maximum(self._ceiling, np.float32(1 / gain), out=self._ceiling, where=keep > np.float32(0.5))
         doubt = None if detail is None else self._doubt(samples, level, trust * keep, gain, noise, detail)
         shares = np.zeros(self._sum.shape[0], np.float64)
         no_doubt = np.zeros((0, 0), np.float32)
@@ -155,10 +159,10 @@ class BayerStack:
 
         run_in_bands(work, len(merged))
         cells = self.cells()
-        hidden = hidden_cells(cells, brightest=brightest)
+        hidden = hidden_cells(cells, ceiling=self._ceiling, brightest=brightest)
         if hidden.any():
             light = spread_highlights(cells, hidden, clip=1.0, neutral=neutral)
-            fill_hidden(merged, self._weight, self.cfa, hidden, light)
+            fill_hidden(merged, self._weight, self.cfa, hidden, light, neutral=neutral)
         return merged
 
 
@@ -245,9 +249,14 @@ def _add(
             trusted = trust[y, x]
             if measured:
                 trusted = max(trusted, own_share * _under_clip(samples[i, j]))
+            # What shows something else fades out beside what is known; alone it would be a ghost. So would be what
+            # is darker than other frames say it is at least.
+            if weights[i, j] <= 0 and (
+                keep[y, x] < np.float32(0.5) or (measured and light < _CONTRADICTION * least[i, j])
+            ):
+                continue
             if trusted <= 0:
-                if keep[y, x] > np.float32(0.5):
-                    least[i, j] = max(least[i, j], light)
+                least[i, j] = max(least[i, j], light) if keep[y, x] > np.float32(0.5) else least[i, j]
                 continue
             variance = shot * max(level[y, x, colours[i & 1, j & 1]], np.float32(0)) + read
             if not measured:
