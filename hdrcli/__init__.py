@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from hdrcli.recipes.single import single as single
     from hdrcli.recipes.single import single_image as single_image
     from hdrcli.recipes.single_report import SingleReport as SingleReport
+    from hdrcli.recipes.stack import stack as stack
     from hdrcli.recipes.stack_report import StackReport as StackReport
     from hdrcli.recipes.stack_settings import StackSettings as StackSettings
     from hdrcli.recipes.survey import find_sets as find_sets
@@ -46,6 +47,7 @@ _HOMES = {
     "find_sets": "hdrcli.recipes.survey",
     "BracketSet": "hdrcli.recipes.bracket_set",
     "Grouping": "hdrcli.recipes.bracket_set",
+    "stack": "hdrcli.recipes.stack",
     "StackReport": "hdrcli.recipes.stack_report",
     "StackSettings": "hdrcli.recipes.stack_settings",
     "HdrcliError": "hdrcli.errors",
