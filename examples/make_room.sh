@@ -1,5 +1,5 @@
 #!/bin/sh
-# Make room.dng and room.jpg from nothing: render the scene, then photograph it with simulated cameras.
+# Make room.dng, room.jpg and bracket/ from nothing: render the scene, then photograph it with simulated cameras.
 #
 #   sh examples/make_room.sh FOLDER
 #
@@ -14,3 +14,4 @@ here=$(dirname "$0")
 python3 -m hdrcli.sensor "$1/room.exr" --camera "Canon EOS 5D Mark III" --iso 100/1600 --exposure 0 \
     --border 64 --hot-pixels 0.00001 -o "$1/room.dng" --overwrite
 python3 "$here/photograph_room.py" "$1/room.exr" "$1/room.jpg" "$1/room-truth.exr"
+python3 "$here/photograph_bracket.py" "$1/room.exr" "$1/bracket"
