@@ -120,22 +120,29 @@ class MergedBracket:
     warnings: tuple[str, ...]
 
 
-def prior_gains(surveys: Sequence[Survey], *, measure: bool = True) -> NDArray[np.float64]:
+def prior_gains(surveys: Sequence[Survey]) -> NDArray[np.float64]:
     """Return the exposure of each frame in stops, as stated, or from how their brightness is distributed.
+
+    A frame that states none is placed beside the nearest in brightness that does.
 
     Raises
     ------
     UnsuitableInputError
         When nothing is stated and the frames share no range of light.
     """
-    stated = [survey.ev_stated for survey in surveys]
-    if all(ev is not None for ev in stated):
-        return np.array(stated, dtype=np.float64)
-    order = sorted(range(len(surveys)), key=lambda index: float(surveys[index].quantiles.sum()))
-    evs = np.zeros(len(surveys))
+    evs = [survey.ev_stated for survey in surveys]
+    order = sorted(range(len(surveys)), key=lambda index: (float(surveys[index].quantiles.sum()), surveys[index].name))
+    if all(ev is None for ev in evs):
+        evs[order[0]] = 0.0
     for darker, brighter in pairwise(order):
-        evs[brighter] = evs[darker] + _stops_between(surveys[darker], surveys[brighter])
-    return evs
+        known = evs[darker]
+        if known is not None and evs[brighter] is None:
+            evs[brighter] = known + _stops_between(surveys[darker], surveys[brighter])
+    for brighter, darker in pairwise(reversed(order)):
+        known = evs[brighter]
+        if known is not None and evs[darker] is None:
+            evs[darker] = known - _stops_between(surveys[darker], surveys[brighter])
+    return np.array(evs, dtype=np.float64)
 
 
 def _stops_between(darker: Survey, brighter: Survey) -> float:
@@ -144,17 +151,18 @@ def _stops_between(darker: Survey, brighter: Survey) -> float:
     seen = (low > 4 * darker.noise) & (high > 4 * brighter.noise) & (high < _TOP)
     if np.count_nonzero(seen) < 3:
         raise UnsuitableInputError(
-            f"{darker.name} and {brighter.name} state no exposures and share no range of light to measure them by. "
-            "Give --ev or --times."
+            f"{darker.name} and {brighter.name} do not both state their exposure and share no range of light to "
+            "measure it by. Give --ev or --times."
         )
     return float(np.median(np.log2(high[seen] / low[seen])))
 
 
 def choose_reference(surveys: Sequence[Survey], evs: NDArray[np.float64]) -> int:
     """Return the frame that gives the geometry: the middle one, unless another is well exposed in twice the area."""
-    order = np.argsort(evs, kind="stable")
-    middle = int(order[(len(order) - 1) // 2])
-    best = max(range(len(surveys)), key=lambda index: surveys[index].usable)
+    # Names decide between equals: the order in which frames are given must not.
+    order = sorted(range(len(surveys)), key=lambda index: (evs[index], surveys[index].name))
+    middle = order[(len(order) - 1) // 2]
+    best = max(range(len(surveys)), key=lambda index: (surveys[index].usable, surveys[index].name))
     return best if surveys[best].usable > 2 * surveys[middle].usable else middle
 
 
@@ -185,8 +193,16 @@ def merge_bracket(
     evs = prior_gains(surveys)
     reference = _reference(surveys, evs, settings)
     evs = evs - evs[reference]
-    order = sorted(range(len(surveys)), key=lambda index: (index != reference, abs(evs[index]), evs[index]))
-    job = _Job(exposures, settings, watch, evs, dict(registrations or {}))
+    order = sorted(
+        range(len(surveys)),
+        key=lambda index: (index != reference, abs(evs[index]), evs[index], surveys[index].name),
+    )
+    # What one frame states says how it is exposed only beside what another states.
+    stated = [
+        None if survey.ev_stated is None or surveys[reference].ev_stated is None else float(ev)
+        for survey, ev in zip(surveys, evs, strict=True)
+    ]
+    job = _Job(exposures, settings, watch, evs, stated, dict(registrations or {}))
     for place, index in enumerate(order):
         job.frame(index, is_reference=index == reference, share=0.25 + 0.45 * place / len(order))
     return MergedBracket(
@@ -216,12 +232,14 @@ class _Job:
         settings: StackSettings,
         watch: Stopwatch,
         evs: NDArray[np.float64],
+        stated: Sequence[float | None],
         registrations: dict[int, Registration],
     ) -> None:
         self.exposures = exposures
         self.settings = settings
         self.watch = watch
         self.evs = evs
+        self.stated = stated
         self.fixed = settings.evs is not None or settings.times is not None
         self.registrations = registrations
         self.reports: dict[int, FrameReport] = {}
@@ -231,7 +249,7 @@ class _Job:
     def frame(self, index: int, *, is_reference: bool, share: float) -> None:
         """Merge one frame."""
         survey = self.exposures.surveys[index]
-        stated = None if survey.ev_stated is None else float(self.evs[index])
+        stated = self.stated[index]
         with self.watch.stage("read", share):
             cells = self.exposures.load(index)
         if is_reference:
@@ -280,14 +298,14 @@ class _Job:
 
     def _gain(self, index: int, merged: Cells, cells: Cells) -> tuple[float, float | None]:
         """Return the gain to merge with, and the one that the pixels say."""
-        survey = self.exposures.surveys[index]
-        prior = 2.0 ** self.evs[index]
+        survey, stated = self.exposures.surveys[index], self.stated[index]
+        prior = 2.0 ** float(self.evs[index])
         noise = math.sqrt(float(np.percentile(_luma_variance(merged), 5)) + (survey.noise / prior) ** 2)
         ratio = measure_ratio(
             merged.luma, cells.luma, noise=noise, top=min(1 / prior, 1.0), weight=np.minimum(merged.trust, cells.trust)
         )
         if ratio is None:
-            if survey.ev_stated is None:
+            if stated is None:
                 raise UnsuitableInputError(
                     f"{survey.name} shares no range of light with the frames nearest to it in exposure, and its "
                     "exposure is not stated. Give --ev or --times."
@@ -299,10 +317,10 @@ class _Job:
             return prior, None
         measured = ratio[0]
         difference = math.log2(measured / prior)
-        if survey.ev_stated is not None and abs(difference) > _DISAGREEMENT_EV:
+        if stated is not None and abs(difference) > _DISAGREEMENT_EV:
             self.warnings.append(
                 f"{survey.name}: the pixels say {math.log2(measured):+.2f} EV, "
-                f"{'the option' if self.fixed else 'the file'} {self.evs[index]:+.2f} EV; "
+                f"{'the option' if self.fixed else 'the file'} {stated:+.2f} EV; "
                 f"{'taken as given' if self.fixed else 'taken as measured'}."
             )
         return (prior if self.fixed else measured), measured
