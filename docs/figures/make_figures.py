@@ -3,12 +3,15 @@
     python docs/figures/make_figures.py [FOLDER]
 
 FOLDER is what `examples/make_room.sh` filled: it has room-truth.exr, which the figures of `single` show beside what is
-made of room.jpg. Without it only those of `deinterlace` are drawn.
+made of room.jpg, and room.exr, which those of `stack` take the truth of the bracket from. Without it only those of
+`deinterlace` are drawn.
 """
 
 from __future__ import annotations
 
+import runpy
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -27,7 +30,11 @@ from hdrcli.isp.develop import DevelopSettings, develop
 from hdrcli.isp.tonemap import encode_display, reinhard_global
 from hdrcli.recipes.deinterlace import DeinterlaceSettings, deinterlace_frame, develop_frame
 from hdrcli.recipes.single import SingleSettings, single_image
+from hdrcli.recipes.stack import stack
+from hdrcli.sensor.bracket import DisplayBracket, RawBracket
+from hdrcli.training.evaluate import true_colours
 from hdrcli.training.single_metrics import fitted
+from hdrcli.training.stack_plain import known_curve_debevec, middle_frame, middle_picture, weighted_mean
 
 Codes = NDArray[np.integer[Any] | np.floating[Any]]
 
@@ -42,13 +49,17 @@ PART = np.s_[20:620, 100:1000]  # of room.jpg: where its light is
 # Left and top of crops of room.jpg, and EV: lamp, sky behind the blind, glass in the sun, foot of the lamp, bricks.
 SINGLE_CROPS = ((685, 288, UNDER), (176, 56, UNDER), (510, 370, UNDER), (685, 360, UNDER), (430, 225, 0.0))
 SINGLE_SIDE = 120
+# Left and top of crops of the bracket, and EV: sky behind the blind, balloon, books in the dark, lamp, plant.
+STACK_CROPS = ((195, 50, -2.5), (500, 28, 2.0), (676, 90, 3.5), (516, 198, -1.5), (90, 178, 0.0))
+STACK_SIDE = 110
 
 
 def main(folder: Path | None = None) -> None:
-    """Draw the figures of the examples, those of `single` where the folder with the truth is known."""
+    """Draw the figures of the examples, those of `single` and `stack` where the folder with the truth is known."""
     draw_deinterlace()
     if folder is not None:
         draw_single(read_exr(folder / "room-truth.exr").data)
+        draw_stack(folder / "room.exr")
 
 
 def draw_deinterlace() -> None:
@@ -89,6 +100,49 @@ def draw_single(truth: FloatArray) -> None:
         shown = [exposed(flat, 0), *(exposed(picture, stops) for picture in light.values())]
         strips.append(crops(shown, left, top, side=SINGLE_SIDE))
     save("single-crops.jpg", np.vstack(strips))
+
+
+def draw_stack(room: Path) -> None:
+    """Merge the example bracket, raw files and JPEGs, and put the pictures beside plainer ones and the truth."""
+    photographer = runpy.run_path(str(EXAMPLES / "photograph_bracket.py"))
+    scene = photographer["seen"](room)
+    shots, merged = {"raw": photographer["as_raw"](scene), "display": photographer["as_pictures"](scene)}, {}
+    with tempfile.TemporaryDirectory() as folder:
+        for kind, suffix in (("raw", "dng"), ("display", "jpg")):
+            output = Path(folder) / f"{kind}.exr"
+            stack([EXAMPLES / "bracket" / f"room-{number}.{suffix}" for number in (1, 2, 3)], output)
+            merged[kind] = read_exr(output).data
+    light = {
+        "raw": developed_bracket(shots["raw"], merged["raw"]),
+        "display": linear_bracket(shots["display"], merged["display"]),
+    }
+    for kind, pictures in light.items():
+        strips = [
+            crops([exposed(picture, stops) for picture in pictures], left, top, side=STACK_SIDE)
+            for left, top, stops in STACK_CROPS
+        ]
+        save(f"stack-crops-{kind}.jpg", np.vstack(strips))
+    _, _, result, truth = light["raw"]
+    taken = [shots["display"].pictures[number] for number in (1, 0, 2)]
+    made = [show(SceneImage(result, "srgb-linear")), exposed(result, UNDER), exposed(truth, UNDER)]
+    figure = np.vstack([np.hstack(taken), np.hstack(made)])
+    save("stack-before-after.jpg", cv2.resize(figure, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
+
+
+def developed_bracket(bracket: RawBracket, merged: FloatArray) -> list[FloatArray]:
+    """Return the middle frame alone, a plain weighted mean, what hdrcli merged, and the truth, all as linear sRGB."""
+    camera, cfa = bracket.frames[bracket.reference].camera, bracket.frames[bracket.reference].cfa
+    brightest = np.float32(1 / min(bracket.gains))
+    middle = develop(BayerImage(middle_frame(bracket), cfa), camera, 1, DevelopSettings()).data
+    mean = develop(BayerImage(weighted_mean(bracket) / brightest, cfa), camera, 1, DevelopSettings()).data * brightest
+    most = np.float32(bracket.truth.max())  # `true_colours` cuts at 1.0, and nothing of the truth is to be cut
+    return [middle, mean, merged, true_colours(bracket.truth / most, camera) * most]
+
+
+def linear_bracket(bracket: DisplayBracket, merged: FloatArray) -> list[FloatArray]:
+    """Return the same of JPEGs, on the scale of the truth; all but hdrcli are told the camera's curve."""
+    made = (middle_picture(bracket), known_curve_debevec(bracket), merged)
+    return [*(fitted(light, bracket.truth) for light in made), bracket.truth]
 
 
 def as_if_ordinary(raw: RawFrame) -> SceneImage:
