@@ -6,7 +6,7 @@ import numpy as np
 
 from hdrcli.images import FloatArray
 
-_BLOCK = 4  # cells
+_BLOCKS = (4, 2)  # cells; the smaller where clipped ones lie too close for the larger
 _LEAST_BLOCKS = 24
 _SIGNAL = 6.0  # in deviations of the noise of a cell
 _TOP = 0.85
@@ -35,23 +35,30 @@ def measure_ratio(
     tuple of 2 float, or None
         The ratio and its standard error, relative; None where too little is well exposed in both.
     """
-    height, width = reference.shape[0] // _BLOCK * _BLOCK, reference.shape[1] // _BLOCK * _BLOCK
-    if not height or not width:
-        return None
+    for size in _BLOCKS:
+        light, other, share = (_blocks(array, size) for array in (reference, frame, weight))
+        if not len(light):
+            continue
+        # Chosen by the reference alone: choosing by both would favour noise that makes them alike.
+        usable = (share.min(axis=1) > 0.5) & (light.max(axis=1) < _TOP * top) & (light.mean(axis=1) > _SIGNAL * noise)
+        if np.count_nonzero(usable) >= _LEAST_BLOCKS:
+            return _ratio(light[usable], other[usable])
+    return None
 
-    def blocks(array: FloatArray) -> FloatArray:
-        tiled = array[:height, :width].reshape(height // _BLOCK, _BLOCK, width // _BLOCK, _BLOCK)
-        return np.ascontiguousarray(tiled.swapaxes(1, 2)).reshape(-1, _BLOCK * _BLOCK)
 
-    light, other, share = blocks(reference), blocks(frame), blocks(weight)
-    # Chosen by the reference alone: choosing by both would favour noise that makes them alike.
-    usable = (share.min(axis=1) > 0.5) & (light.max(axis=1) < _TOP * top) & (light.mean(axis=1) > _SIGNAL * noise)
-    if np.count_nonzero(usable) < _LEAST_BLOCKS:
-        return None
-    sums = light[usable].sum(axis=1, dtype=np.float64), other[usable].sum(axis=1, dtype=np.float64)
+def _blocks(array: FloatArray, size: int) -> FloatArray:
+    """Return the whole blocks (n, size * size) of an array."""
+    rows, columns = array.shape[0] // size, array.shape[1] // size
+    tiled = array[: rows * size, : columns * size].reshape(rows, size, columns, size)
+    return np.ascontiguousarray(tiled.swapaxes(1, 2)).reshape(-1, size * size)
+
+
+def _ratio(light: FloatArray, other: FloatArray) -> tuple[float, float]:
+    """Return the ratio of blocks (n, m) to others, and its relative standard error."""
+    sums = light.sum(axis=1, dtype=np.float64), other.sum(axis=1, dtype=np.float64)
     logs = np.log(np.maximum(sums[1], 1e-9) / sums[0])
     # Even blocks are worth most: an edge that is off by a little is an error of the ratio.
-    uneven = light[usable].std(axis=1) / light[usable].mean(axis=1)
+    uneven = light.std(axis=1) / light.mean(axis=1)
     worth = 1 / (0.02 + uneven)
     order = np.argsort(logs)
     passed = np.cumsum(worth[order])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
 
 import numpy as np
 
@@ -179,8 +180,9 @@ class _RawExposures:
         """Give frames of one ISO one noise: they have it, and more frames show it better."""
         for iso in {levels.metadata.iso for levels in self.levels}:
             same = [levels.noise for levels in self.levels if levels.metadata.iso == iso]
-            shot = math.exp(float(np.mean([math.log(noise.shot) for noise in same])))
-            read = math.exp(float(np.mean([math.log(max(noise.read, 1e-12)) for noise in same])))
+            # Sums without rounding: the order of the frames must not show.
+            shot = math.exp(fmean(math.log(noise.shot) for noise in same))
+            read = math.exp(fmean(math.log(max(noise.read, 1e-12)) for noise in same))
             self.levels = [
                 replace(levels, noise=NoiseModel(shot, read)) if levels.metadata.iso == iso else levels
                 for levels in self.levels
