@@ -39,6 +39,7 @@ _ITERATIONS = 12
 _SETTLED = 0.003  # pixels
 _GAIN_OF_RICHER = 0.985
 _GAIN_OVER_NONE = 0.98
+_FAR_NEEDS, _FAR_NEEDS_AT_MOST = 5.0, 0.3  # less of the cost for a motion by the longer side
 _STILL = 0.15  # pixels of the full picture at its corners: interpolating would cost more than it mends
 _LEAST_OVERLAP = 0.01  # share of the pixels that must be comparable for motion to be looked for
 _LEAST_COMMON = 0.5  # of what can be compared before a motion, what must still be afterwards
@@ -118,7 +119,7 @@ def register(reference: Plane, frame: Plane, *, still: bool = False) -> Registra
     if not still and _overlap(pair, none) >= _LEAST_OVERLAP:
         for start in _starts(levels[-1]):
             found = _search(levels, start)
-            if _is_better(pair, found, best, _GAIN_OVER_NONE):
+            if _is_better(pair, found, best, _needed(pair, found)):
                 best = found
     full = 2.0 ** (1 + _halvings(reference.light.shape))  # pixels of the picture, of which the planes have half
     if np.abs(corner_motion(best.warp, _shape(pair.template))).max() * full < _STILL:
@@ -242,6 +243,13 @@ def _search(levels: list[_Pair], start: _Candidate) -> _Candidate:
 def _if_better(pair: _Pair, found: _Candidate, model: str, basis: NDArray[np.float64]) -> _Candidate:
     richer = replace(_fit(pair, found, basis), model=model)
     return richer if _is_better(pair, richer, found, _GAIN_OF_RICHER) else found
+
+
+def _needed(pair: _Pair, candidate: _Candidate) -> float:
+    """Return the factor on the cost that a motion must reach: the farther it goes, the more it must explain."""
+    shape = _shape(pair.template)
+    far = float(np.abs(corner_motion(candidate.warp, shape)).max()) / max(shape)
+    return _GAIN_OVER_NONE - min(_FAR_NEEDS * far, _FAR_NEEDS_AT_MOST)
 
 
 def _is_better(pair: _Pair, candidate: _Candidate, than: _Candidate, factor: float) -> bool:

@@ -28,6 +28,8 @@ _CONTRADICTION = np.float32(0.7)  # share of what the light is at least: respons
 
 _MODEL_ERROR = 0.02  # of the logarithm: no code is known better
 _DARKEST_CODE = 0.5
+# Cameras crush what is near black, and responses are hardly known there: light is off by about half of this code's.
+_CRUSHED_CODE = 8
 
 
 class LightTables:
@@ -45,10 +47,10 @@ class LightTables:
         light = np.maximum(curve, np.array(dark))
         slope = np.gradient(curve, axis=0)
         self.logs = np.log(light).astype(np.float32)
-        deviation = CODE_NOISE * slope / light
-        self.weights = (1 / (np.square(deviation) + _MODEL_ERROR**2)).astype(np.float32)
+        variance = np.square(CODE_NOISE * slope) + np.square(0.6 * curve[_CRUSHED_CODE])
+        self.weights = (1 / (variance / np.square(light) + _MODEL_ERROR**2)).astype(np.float32)
         self.light = light.astype(np.float32)
-        self.variance = np.square(CODE_NOISE * slope).astype(np.float32)
+        self.variance = variance.astype(np.float32)
 
     def of(self, table: FloatArray, codes: FloatArray) -> FloatArray:
         """Return the entries (H, W, 3) of a table at codes (H, W, 3), 0 to 255, between whole ones too."""

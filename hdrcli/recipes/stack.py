@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -36,6 +37,8 @@ from hdrcli.recipes.stack_settings import DEGHOSTING, METHODS, RESPONSES, StackS
 from hdrcli.recipes.stopwatch import Progress, Stopwatch
 from hdrcli.response.files import read_response, write_response
 from hdrcli.response.plot import plot_response
+
+Frame = TypeVar("Frame")
 
 _FUSED = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
 _CLIPPED = 0.98
@@ -158,7 +161,8 @@ def _stack_raw_files(
         raise UsageError("Raw files are linear: there is no response to save or to draw.")
     if settings.method == "fusion":
         raise UsageError("Fusion is for display pictures; raw files are merged to HDR (write a .jpg for a display).")
-    result = stack_raw([partial(read_raw, source) for source in sources], settings=settings, watch=watch)
+    frames = [partial(_announced, watch, source, read_raw) for source in sources]
+    result = stack_raw(frames, settings=settings, watch=watch)
     metadata = _with_provenance(result.metadata, settings, result.bracket)
     everywhere = float(np.mean(result.mosaic.data >= np.float32(_CLIPPED * result.range)))
     is_mosaic, rendering = targets.output.suffix.lower() == ".dng", None
@@ -226,9 +230,8 @@ def _stack_pictures(
             f"{', '.join(PRIMARIES)}."
         )
     known = None if settings.response_file is None else read_response(settings.response_file)
-    result = stack_display(
-        [partial(_read_shot, source) for source in sources], settings=settings, response=known, watch=watch
-    )
+    shots = [partial(_announced, watch, source, _read_shot) for source in sources]
+    result = stack_display(shots, settings=settings, response=known, watch=watch)
     metadata = _with_provenance(result.metadata, settings, result.bracket)
     everywhere, rendering = 0.0, None
     if settings.method == "hdr":
@@ -271,6 +274,12 @@ def _write_scene(
     if targets.preview is not None:
         write_preview(files[targets.preview], scene, settings, metadata=metadata)
     return rendering
+
+
+def _announced(watch: Stopwatch, source: Path, read: Callable[[Path], Frame]) -> Frame:
+    """Read a file after saying which: a decoder may crash."""
+    watch.goes_on(f"read {source.name}")
+    return read(source)
 
 
 def _read_shot(source: Path) -> Shot:

@@ -174,7 +174,7 @@ class _DisplayExposures:
         with watch.stage("read", 0.0):
             kept, self.left_out = read_each(shots, visit)
         self.shots = [shots[index] for index in kept]
-        self.recovers = response is None and settings.response != "srgb" and settings.method == "hdr"
+        self.recovers = response is None and settings.response != "srgb"
         with watch.stage("response", 0.23):
             if self.recovers:
                 self.samples = histogram_samples(np.stack(histograms))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Protocol
 
@@ -25,7 +25,7 @@ from hdrcli.recipes.stopwatch import Stopwatch
 
 _DISAGREEMENT_EV = 0.1
 _SPREAD_LUMA = np.array([0.0625, 0.25, 0.0625], dtype=np.float32)  # squares of the weights of luma
-_QUANTILES = np.linspace(0.02, 0.98, 49)
+_QUANTILES = np.append(np.linspace(0.02, 0.98, 49), [0.99, 0.995, 0.998, 0.999])
 _TOP = 0.9  # share of the clip
 
 
@@ -40,8 +40,8 @@ class Survey:
         Index of the frame among those that were given.
     ev_stated : float or None
         Exposure in stops on a scale that the frames share; None where it is not known.
-    quantiles : ndarray (49,), float64
-        Of the green light, from the 2nd to the 98th percentile, 1.0 = clip.
+    quantiles : ndarray (53,), float64
+        Of the green light, from the 2nd percentile to the 99.9th, 1.0 = clip.
     noise : float
         Standard deviation of dark cells, on the same scale.
     clipped : float
@@ -274,6 +274,9 @@ class _Job:
             weight = self.exposures.add(gain, keep, warp)
         dx, dy, degrees = centre_motion(to_finer(found.warp), (2 * keep.shape[0], 2 * keep.shape[1]))
         self.gains[index] = gain
+        # What this frame weighs, the earlier ones weigh less.
+        for earlier, report in self.reports.items():
+            self.reports[earlier] = replace(report, share=report.share * (1 - weight))
         self.reports[index] = FrameReport(
             name=survey.name,
             ev_stated=stated,

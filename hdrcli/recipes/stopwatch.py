@@ -16,19 +16,20 @@ class Stopwatch:
     def __init__(self, progress: Progress | None = None) -> None:
         self.seconds: dict[str, float] = {}
         self._progress = progress
+        self._share = 0.0
 
     @contextmanager
     def stage(self, name: str, share: float) -> Iterator[None]:
         """Time the block as stage `name`, which begins when `share` (0 to 1) of the work is done."""
-        if self._progress is not None:
-            self._progress(name, share)
+        self.goes_on(name, share)
         begin = time.perf_counter()
         try:
             yield
         finally:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - begin
 
-    def goes_on(self, name: str, share: float) -> None:
-        """Report that stage `name` goes on, and the share of the whole work that is done."""
+    def goes_on(self, name: str, share: float | None = None) -> None:
+        """Report that stage `name` goes on, and the share of the whole work that is done, where it is known anew."""
+        self._share = share = self._share if share is None else share
         if self._progress is not None:
             self._progress(name, share)

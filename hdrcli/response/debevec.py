@@ -21,11 +21,11 @@ from hdrcli.response.equations import Samples, deviations, light_weights, normal
 from hdrcli.response.response import Response
 from hdrcli.response.slopes import Numbers, improved
 
-_ITERATIONS = 15
+_ITERATIONS = 20
 _CONVERGED = 1e-3
 # Huber's constant over the standard deviation: 95 % as good as least squares where nothing moved would be 1.345.
 _HUBER = 1.5
-_LEAST_NOISE = 0.05
+_LEAST_NOISE = 0.25
 # Fewer samples than this count less against smoothness.
 _ENOUGH = 100
 
@@ -67,17 +67,19 @@ def debevec_malik(codes: NDArray[np.uint8] | Numbers, log_exposures: Numbers, *,
 
 def _fit(samples: Samples, penalty: Numbers, prior: Numbers) -> Numbers:
     """Return the bends that explain samples."""
-    bends = prior
+    bends = weighing = prior
     for _ in range(_ITERATIONS):
-        weights = np.maximum(light_weights(samples, bends), 1e-9 * samples.usable)
-        codes = np.abs(deviations(samples, bends, bends))
+        # Weights that followed at once would swing to and fro where two frames are far apart.
+        weighing = (weighing + bends) / 2
+        weights = np.maximum(light_weights(samples, weighing), 1e-9 * samples.usable)
+        codes = np.abs(deviations(samples, bends, weighing))
         firm = samples.trust > 0.5
         # In codes: of the median, which outliers do not move.
         noise = max(1.4826 * float(np.median(codes[firm])), _LEAST_NOISE) if firm.any() else 1.0
         weights *= np.minimum(1, _HUBER * noise / np.maximum(codes, 1e-9))
-        matrix, right = normal_equations(samples, bends, weights)
+        matrix, right, stretch = normal_equations(samples, bends, weights)
         scale = min(1.0, len(samples.codes) / _ENOUGH) / noise**2
-        before, bends = bends, improved(bends, scale * matrix, scale * right, penalty, prior)
+        before, bends = bends, improved(bends, scale * matrix, scale * right, penalty, prior, scale * stretch)
         if np.abs(bends - before).max() < _CONVERGED:
             break
     return bends

@@ -75,7 +75,7 @@ def residuals(samples: Samples, bends: Numbers, weights: Numbers) -> Numbers:
     return np.asarray(light - (weights * light).sum(axis=1, keepdims=True) / weights.sum(axis=1, keepdims=True))
 
 
-def normal_equations(samples: Samples, bends: Numbers, weights: Numbers) -> tuple[Numbers, Numbers]:
+def normal_equations(samples: Samples, bends: Numbers, weights: Numbers) -> tuple[Numbers, Numbers, Numbers]:
     """Return the matrix (256, 256) and the right side (256,) for changes of g, the mean over the samples."""
     below = samples.below
     share = samples.codes - below
@@ -94,5 +94,6 @@ def normal_equations(samples: Samples, bends: Numbers, weights: Numbers) -> tupl
     matrix[index[:-1], index[1:]] += beside
     matrix[index[1:], index[:-1]] += beside
     pull = residuals(samples, bends, weights).ravel()
+    stretch = np.bincount(codes, weights.ravel() * pull**2, CODES)[:-1]
     right = np.bincount(codes, low * pull, CODES) + np.bincount(codes + 1, high * pull, CODES)
-    return matrix / number, -right / number
+    return matrix / number, -right / number, stretch / number

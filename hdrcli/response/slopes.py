@@ -20,7 +20,7 @@ _SRGB_LOGS: Numbers = np.log(srgb_light(np.maximum(np.arange(CODES, dtype=np.flo
 _SRGB_SLOPES: Numbers = np.diff(_SRGB_LOGS)
 _SUMS: Numbers = np.tril(np.ones((CODES, CODES - 1)), -1)
 _FROM_NEUTRAL: Numbers = _SUMS - _SUMS[NEUTRAL_CODE]
-_LARGEST_BEND = 5.0
+_LARGEST_BEND = 3.5
 _LARGEST_STEP = 1.0
 # Codes from black and from white at which the coordinate turns from even to logarithmic.
 _TOE, _SHOULDER = 8.0, 20.0
@@ -28,7 +28,7 @@ _TOE, _SHOULDER = 8.0, 20.0
 # On simulated brackets everything from a third to three times as much serves as well.
 _FIRST, _SECOND = 0.1, 0.1
 # Holds the bends where nothing else does.
-_ANCHOR = 1e-3
+_ANCHOR = 1e-2
 
 
 def slopes_of(bends: Numbers) -> Numbers:
@@ -58,7 +58,7 @@ def stiffness(smoothness: float, *, anchor: float = _ANCHOR) -> Numbers:
     return np.asarray(smoothness * (_FIRST * first + _SECOND * second) + anchor * level)
 
 
-def improved(bends: Numbers, matrix: Numbers, right: Numbers, penalty: Numbers, prior: Numbers) -> Numbers:
+def improved(bends: Numbers, matrix: Numbers, right: Numbers, penalty: Numbers, prior: Numbers, stretch: Numbers | float = 0.0) -> Numbers:
     """Return bends after one step of Gauss and Newton.
 
     Parameters
@@ -75,7 +75,7 @@ def improved(bends: Numbers, matrix: Numbers, right: Numbers, penalty: Numbers, 
     """
     jacobian = _FROM_NEUTRAL * slopes_of(bends)
     curvature = jacobian.T @ matrix @ jacobian + penalty
-    step = np.linalg.solve(curvature, jacobian.T @ right - penalty @ (bends - prior))
+    step = np.linalg.solve(curvature, jacobian.T @ right + stretch - penalty @ (bends - prior))
     moved = bends + np.clip(step, -_LARGEST_STEP, _LARGEST_STEP)
     return np.asarray(np.clip(moved, -_LARGEST_BEND, _LARGEST_BEND), dtype=np.float64)
 
