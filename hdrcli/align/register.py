@@ -37,11 +37,13 @@ _MODEL_ERROR = 0.04
 _TUKEY = 4.685
 _ITERATIONS = 12
 _SETTLED = 0.003  # pixels
-_GAIN_OF_RICHER = 0.985
+# What a richer motion must bring the cost down to, and the share of the pixels that must be comparable for it to be
+# tried: a lamp alone tells no rotation.
+_RICHER = {"similarity": (0.97, 0.08), "homography": (0.95, 0.3)}
 _GAIN_OVER_NONE = 0.98
 _FAR_NEEDS, _FAR_NEEDS_AT_MOST = 5.0, 0.3  # less of the cost for a motion by the longer side
 _STILL = 0.15  # pixels of the full picture at its corners: interpolating would cost more than it mends
-_LEAST_OVERLAP = 0.01  # share of the pixels that must be comparable for motion to be looked for
+_LEAST_OVERLAP = 0.05  # share of the pixels that must be comparable for motion to be looked for
 _LEAST_COMMON = 0.5  # of what can be compared before a motion, what must still be afterwards
 _LARGEST_MOTION = 0.3  # of the longer side
 _UNSEEN = np.float32(-1e30)  # compiled code with fast arithmetic does not keep NaN apart
@@ -241,8 +243,11 @@ def _search(levels: list[_Pair], start: _Candidate) -> _Candidate:
 
 
 def _if_better(pair: _Pair, found: _Candidate, model: str, basis: NDArray[np.float64]) -> _Candidate:
+    factor, least = _RICHER[model]
+    if _overlap(pair, found) < least:
+        return found
     richer = replace(_fit(pair, found, basis), model=model)
-    return richer if _is_better(pair, richer, found, _GAIN_OF_RICHER) else found
+    return richer if _is_better(pair, richer, found, factor) else found
 
 
 def _needed(pair: _Pair, candidate: _Candidate) -> float:

@@ -29,7 +29,7 @@ _CONTRADICTION = np.float32(0.7)  # share of what the light is at least: respons
 _MODEL_ERROR = 0.02  # of the logarithm: no code is known better
 _DARKEST_CODE = 0.5
 # Cameras crush what is near black, and responses are hardly known there: light is off by about half of this code's.
-_CRUSHED_CODE = 8
+_CRUSHED_CODE = 12
 
 
 class LightTables:
