@@ -85,9 +85,11 @@ def test_pages_show_every_command() -> None:
 
 def test_examples_on_pages_are_there() -> None:
     named = {
-        path for page in PAGES for path in re.findall(r"\bexamples/[a-z_]+\.[a-z]+", page.read_text(encoding="utf-8"))
+        path
+        for page in PAGES
+        for path in re.findall(r"\bexamples/[a-z0-9_/-]+\.[a-z]+", page.read_text(encoding="utf-8"))
     }
-    assert "examples/room.jpg" in named
+    assert {"examples/room.jpg", "examples/bracket/room-1.dng"} <= named
     assert [path for path in named if not (PROJECT / path).is_file()] == []
 
 
