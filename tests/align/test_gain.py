@@ -73,8 +73,8 @@ def test_what_cannot_be_compared_does_not_count(seed: int) -> None:
 
 
 def test_clipped_highlights_close_to_each_other_leave_room() -> None:
-    light = scene(3, detail=4)
-    light *= np.float32(1 / np.quantile(light, 0.5))  # half of the picture clips
+    light = scene(3, detail=3)
+    light *= np.float32(1 / np.quantile(light, 0.3))  # most of the picture clips
     found = measured(light, 0.25, 3)
     assert found is not None
     assert found[0] == pytest.approx(0.25, rel=0.005)
