@@ -248,7 +248,9 @@ def _add(
             light = samples[i, j] * scale
             trusted = trust[y, x]
             if measured:
-                trusted = max(trusted, own_share * _under_clip(samples[i, j]))
+                # An odd last row or column is not in the cell that speaks for it.
+                under = _under_clip(samples[i, j])
+                trusted = max(min(trusted, under), own_share * under)
             # What shows something else fades out beside what is known; alone it would be a ghost. So would be what
             # is darker than other frames say it is at least.
             if weights[i, j] <= 0 and (
