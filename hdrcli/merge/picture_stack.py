@@ -22,9 +22,10 @@ CODE_NOISE = 1.5
 
 # Between these a code stops to count.
 _FIRST, _FULL = np.float32(243), np.float32(252)
-# What a pixel counts that is well under the clip while its neighbours are not.
-_OWN_SHARE = 0.3
+# What a pixel counts that is well under the clip while its neighbours are not, as measured and interpolated.
+_OWN_SHARE, _OWN_SHARE_MOVED = 0.3, 0.05
 _CONTRADICTION = np.float32(0.7)  # share of what the light is at least: response and JPEG make it less, too
+_RINGING = np.float32(0.5)  # likewise, of what was merged already
 
 _MODEL_ERROR = 0.02  # of the logarithm: no code is known better
 _DARKEST_CODE = 0.5
@@ -116,7 +117,7 @@ class PictureStack:
         def work(first: int, last: int) -> None:
             _add(
                 codes, around, tables.logs, tables.weights, trust, keep, np.float32(np.log(gain)),
-                np.float32(_OWN_SHARE), measured, first, last, self._sum, self._weight, self._least, shares,
+                np.float32(_OWN_SHARE if measured else _OWN_SHARE_MOVED), first, last, self._sum, self._weight, self._least, shares,
             )  # fmt: skip
 
         run_in_bands(work, len(codes))
@@ -187,7 +188,6 @@ def _add(
     keep: FloatArray,
     log_gain: Real,
     own_share: Real,
-    measured: bool,
     first: int,
     last: int,
     total: FloatArray,
@@ -200,7 +200,7 @@ def _add(
         for j in range(codes.shape[1]):
             x = min(j >> 1, trust.shape[1] - 1)
             peak = max(max(codes[i, j, 0], codes[i, j, 1]), codes[i, j, 2])
-            trusted = max(trust[y, x], own_share * _under_clip(peak) if measured else np.float32(0))
+            trusted = max(trust[y, x], own_share * _under_clip(peak))
             for c in range(3):
                 log_light = _at(logs, codes[i, j, c], c) - log_gain
                 # What shows something else fades out beside what is known; alone it would be a ghost. So would be what
@@ -225,10 +225,11 @@ def _light(total: FloatArray, weight: FloatArray, least: FloatArray, first: int,
     for i in range(first, last):
         for j in range(total.shape[1]):
             for c in range(3):
+                light[i, j, c] = least[i, j, c]
                 if weight[i, j, c] > 0:
-                    light[i, j, c] = np.exp(total[i, j, c] / weight[i, j, c])
-                else:
-                    light[i, j, c] = least[i, j, c]
+                    value = np.exp(total[i, j, c] / weight[i, j, c])
+                    # Ringing of JPEG leaves some clipped pixels under the clip; other frames say how bright they are.
+                    light[i, j, c] = value if value >= _RINGING * least[i, j, c] else least[i, j, c]
 
 
 @kernel
