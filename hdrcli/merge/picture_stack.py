@@ -114,10 +114,12 @@ class PictureStack:
         around = np.asarray(cv2.blur(codes, (3, 3), borderType=cv2.BORDER_REFLECT), dtype=np.float32)
         shares = np.zeros(len(codes), np.float64)
 
+        own_share = np.float32(_OWN_SHARE if measured else _OWN_SHARE_MOVED)
+
         def work(first: int, last: int) -> None:
             _add(
-                codes, around, tables.logs, tables.weights, trust, keep, np.float32(np.log(gain)),
-                np.float32(_OWN_SHARE if measured else _OWN_SHARE_MOVED), first, last, self._sum, self._weight, self._least, shares,
+                codes, around, tables.logs, tables.weights, trust, keep, np.float32(np.log(gain)), own_share,
+                first, last, self._sum, self._weight, self._least, shares,
             )  # fmt: skip
 
         run_in_bands(work, len(codes))
