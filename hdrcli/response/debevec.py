@@ -21,7 +21,7 @@ from hdrcli.response.equations import Samples, deviations, light_weights, normal
 from hdrcli.response.response import Response
 from hdrcli.response.slopes import Numbers, improved
 
-_ITERATIONS = 20
+_ITERATIONS = 30
 _CONVERGED = 1e-3
 # Huber's constant over the standard deviation: 95 % as good as least squares where nothing moved would be 1.345.
 _HUBER = 1.5
@@ -77,9 +77,9 @@ def _fit(samples: Samples, penalty: Numbers, prior: Numbers) -> Numbers:
         # In codes: of the median, which outliers do not move.
         noise = max(1.4826 * float(np.median(codes[firm])), _LEAST_NOISE) if firm.any() else 1.0
         weights *= np.minimum(1, _HUBER * noise / np.maximum(codes, 1e-9))
-        matrix, right, stretch = normal_equations(samples, bends, weights)
         scale = min(1.0, len(samples.codes) / _ENOUGH) / noise**2
-        before, bends = bends, improved(bends, scale * matrix, scale * right, penalty, prior, scale * stretch)
+        equations = normal_equations(samples, bends, weights).scaled(scale)
+        before, bends = bends, improved(bends, equations, penalty, prior)
         if np.abs(bends - before).max() < _CONVERGED:
             break
     return bends

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hdrcli.response.response import CODES
-from hdrcli.response.slopes import Numbers, logs_of, slopes_of
+from hdrcli.response.slopes import Equations, Numbers, logs_of, slopes_of
 
 # Codes at the ends say nothing: what was cut there is not known. JPEG carries the cut into the next code.
 _LOWEST, _HIGHEST = 1.0, CODES - 2.0
@@ -67,7 +67,7 @@ def deviations(samples: Samples, bends: Numbers, noise_of: Numbers) -> Numbers:
 
 
 def residuals(samples: Samples, bends: Numbers, weights: Numbers) -> Numbers:
-    """Return ln E + ln t - g(z), its sign turned, for every code (N, P) with E the weighted mean of its sample."""
+    """Return g(z) - ln t - ln E of every code (N, P), with ln E the weighted mean over its sample."""
     logs = logs_of(bends)
     below = samples.below
     share = samples.codes - below
@@ -75,8 +75,12 @@ def residuals(samples: Samples, bends: Numbers, weights: Numbers) -> Numbers:
     return np.asarray(light - (weights * light).sum(axis=1, keepdims=True) / weights.sum(axis=1, keepdims=True))
 
 
-def normal_equations(samples: Samples, bends: Numbers, weights: Numbers) -> tuple[Numbers, Numbers, Numbers]:
-    """Return the matrix (256, 256) and the right side (256,) for changes of g, the mean over the samples."""
+def normal_equations(samples: Samples, bends: Numbers, weights: Numbers) -> Equations:
+    """Return the equations of the mean over samples of their squared residuals times weights (N, P).
+
+    The weights are those of `light_weights` times others that do not depend on the curve. Without the stretch, the
+    curve would shrink: the same errors of codes are less light where it is flat.
+    """
     below = samples.below
     share = samples.codes - below
     number = len(below)
@@ -93,7 +97,7 @@ def normal_equations(samples: Samples, bends: Numbers, weights: Numbers) -> tupl
     beside = np.bincount(codes, low * between, CODES)[:-1]
     matrix[index[:-1], index[1:]] += beside
     matrix[index[1:], index[:-1]] += beside
-    pull = residuals(samples, bends, weights).ravel()
-    stretch = np.bincount(codes, weights.ravel() * pull**2, CODES)[:-1]
-    right = np.bincount(codes, low * pull, CODES) + np.bincount(codes + 1, high * pull, CODES)
-    return matrix / number, -right / number, stretch / number
+    residual = residuals(samples, bends, weights).ravel()
+    stretch = np.asarray(np.bincount(codes, weights.ravel() * residual**2, CODES)[:-1], dtype=np.float64)
+    right = np.bincount(codes, low * residual, CODES) + np.bincount(codes + 1, high * residual, CODES)
+    return Equations(matrix, np.asarray(-right, dtype=np.float64), stretch).scaled(1 / number)

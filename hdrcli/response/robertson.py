@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from hdrcli.response.channels import fit_channels
 from hdrcli.response.equations import Samples
 from hdrcli.response.response import CODES, Response
-from hdrcli.response.slopes import Numbers, improved, logs_of, slopes_of
+from hdrcli.response.slopes import Equations, Numbers, improved, logs_of, slopes_of
 
 _TURNS = 60
 _CONVERGED = 1e-4
@@ -67,4 +67,4 @@ def _smoothed(bends: Numbers, changes: Numbers, taps: Numbers, penalty: Numbers,
     weights = taps / taps.sum() / (slopes * _NOISE) ** 2
     # The curve is known up to one constant, which takes no part.
     matrix = np.diag(weights) - np.outer(weights, weights) / weights.sum()
-    return improved(bends, matrix, matrix @ changes, penalty, prior)
+    return improved(bends, Equations(matrix, matrix @ changes, np.zeros(CODES - 1)), penalty, prior)

@@ -8,6 +8,8 @@ gives room to change near black and near white, where the curves of cameras do c
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,14 +23,37 @@ _SRGB_SLOPES: Numbers = np.diff(_SRGB_LOGS)
 _SUMS: Numbers = np.tril(np.ones((CODES, CODES - 1)), -1)
 _FROM_NEUTRAL: Numbers = _SUMS - _SUMS[NEUTRAL_CODE]
 _LARGEST_BEND = 3.5
-_LARGEST_STEP = 1.0
+_LARGEST_STEP = 0.5
 # Codes from black and from white at which the coordinate turns from even to logarithmic.
 _TOE, _SHOULDER = 8.0, 20.0
 # Penalties of the squared first and second derivatives of the bends; data count in squared deviations from the noise.
 # On simulated brackets everything from a third to three times as much serves as well.
 _FIRST, _SECOND = 0.1, 0.1
-# Holds the bends where nothing else does.
-_ANCHOR = 1e-2
+# Penalty of the squared bends themselves: decides what data and smoothness leave open, as two frames far apart do.
+_ANCHOR = 0.1
+
+
+@dataclass(frozen=True)
+class Equations:
+    """How a misfit, a sum of squares, depends on the curve.
+
+    Attributes
+    ----------
+    matrix : ndarray (256, 256)
+        Half its second derivative by the logarithm of light at each code.
+    right : ndarray (256,)
+        Half its negative gradient by that.
+    stretch : ndarray (255,)
+        What a bend takes off half of it directly: errors count in codes, which are fewer where the curve is steeper.
+    """
+
+    matrix: Numbers
+    right: Numbers
+    stretch: Numbers
+
+    def scaled(self, factor: float) -> Equations:
+        """Return the equations of a misfit times a factor."""
+        return Equations(factor * self.matrix, factor * self.right, factor * self.stretch)
 
 
 def slopes_of(bends: Numbers) -> Numbers:
@@ -58,24 +83,23 @@ def stiffness(smoothness: float, *, anchor: float = _ANCHOR) -> Numbers:
     return np.asarray(smoothness * (_FIRST * first + _SECOND * second) + anchor * level)
 
 
-def improved(bends: Numbers, matrix: Numbers, right: Numbers, penalty: Numbers, prior: Numbers, stretch: Numbers | float = 0.0) -> Numbers:
+def improved(bends: Numbers, equations: Equations, penalty: Numbers, prior: Numbers) -> Numbers:
     """Return bends after one step of Gauss and Newton.
 
     Parameters
     ----------
     bends : ndarray (255,)
-    matrix : ndarray (256, 256)
-        Half the second derivative of the misfit by the logarithm of light at each code.
-    right : ndarray (256,)
-        Half its negative gradient at `bends`.
+    equations : Equations
+        At `bends`.
     penalty : ndarray (255, 255)
         From `stiffness`.
     prior : ndarray (255,)
         The bends that cost no penalty.
     """
     jacobian = _FROM_NEUTRAL * slopes_of(bends)
-    curvature = jacobian.T @ matrix @ jacobian + penalty
-    step = np.linalg.solve(curvature, jacobian.T @ right + stretch - penalty @ (bends - prior))
+    curvature = jacobian.T @ equations.matrix @ jacobian + penalty
+    downhill = jacobian.T @ equations.right + equations.stretch - penalty @ (bends - prior)
+    step = np.linalg.solve(curvature, downhill)
     moved = bends + np.clip(step, -_LARGEST_STEP, _LARGEST_STEP)
     return np.asarray(np.clip(moved, -_LARGEST_BEND, _LARGEST_BEND), dtype=np.float64)
 
