@@ -12,8 +12,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from hdrcli.align.compare import Plane
 from hdrcli.align.gain import measure_ratio
-from hdrcli.align.register import Plane, Registration, register
+from hdrcli.align.register import Registration, register
 from hdrcli.align.warp import Warp, centre_motion, coverage, to_finer, warp_onto
 from hdrcli.errors import UnsuitableInputError
 from hdrcli.images import FloatArray
