@@ -286,17 +286,23 @@ def _merged_cells(
         for j in range(trust.shape[1]):
             trust[i, j] = 1
             for c in range(3):
-                sum_light, sum_weight, at_least = np.float32(0), np.float32(0), np.float32(0)
+                # Where one of two greens clips, their mean is a bound: the other alone would stand for another place.
+                sum_light, sum_weight, bound, number, unknown = np.float32(0), np.float32(0), np.float32(0), 0, 0
                 for k in range(4):
                     y, x = 2 * i + (k >> 1), 2 * j + (k & 1)
                     if colours[k >> 1, k & 1] == c:
                         sum_light += total[y, x]
                         sum_weight += weights[y, x]
-                        at_least = max(at_least, least[y, x])
-                if sum_weight > 0:
+                        number += 1
+                        if weights[y, x] > 0:
+                            bound += total[y, x] / weights[y, x]
+                        else:
+                            bound += least[y, x]
+                            unknown += 1
+                if unknown == 0:
                     light[i, j, c] = sum_light / sum_weight
                     variance[i, j, c] = 1 / sum_weight
                 else:
-                    light[i, j, c] = at_least
+                    light[i, j, c] = bound / number
                     variance[i, j, c] = 0
                     trust[i, j] = 0
