@@ -17,15 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hdrcli.response.channels import fit_channels
-from hdrcli.response.equations import Samples, deviations, light_weights, normal_equations
+from hdrcli.response.equations import Samples, deviations, huber_weights, light_weights, normal_equations
 from hdrcli.response.response import Response
 from hdrcli.response.slopes import Numbers, improved
 
 _ITERATIONS = 30
 _CONVERGED = 1e-3
-# Huber's constant over the standard deviation: 95 % as good as least squares where nothing moved would be 1.345.
-_HUBER = 1.5
-_LEAST_NOISE = 0.25
 # Fewer samples than this count less against smoothness.
 _ENOUGH = 100
 
@@ -72,11 +69,8 @@ def _fit(samples: Samples, penalty: Numbers, prior: Numbers) -> Numbers:
         # Weights that followed at once would swing to and fro where two frames are far apart.
         weighing = (weighing + bends) / 2
         weights = np.maximum(light_weights(samples, weighing), 1e-9 * samples.usable)
-        codes = np.abs(deviations(samples, bends, weighing))
-        firm = samples.trust > 0.5
-        # In codes: of the median, which outliers do not move.
-        noise = max(1.4826 * float(np.median(codes[firm])), _LEAST_NOISE) if firm.any() else 1.0
-        weights *= np.minimum(1, _HUBER * noise / np.maximum(codes, 1e-9))
+        noise, forgiving = huber_weights(samples, np.abs(deviations(samples, bends, weighing)))
+        weights *= forgiving
         scale = min(1.0, len(samples.codes) / _ENOUGH) / noise**2
         equations = normal_equations(samples, bends, weights).scaled(scale)
         before, bends = bends, improved(bends, equations, penalty, prior)

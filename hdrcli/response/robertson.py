@@ -2,8 +2,8 @@
 
 Source: Robertson, Borman and Stevenson, "Estimation-theoretic approach to dynamic range enhancement using multiple
 exposures", Journal of Electronic Imaging 12(2), 2003. Their two steps are taken as they are, but for codes between
-whole ones. After each turn the curve is made smooth and increasing, which the paper leaves out; without it three frames
-leave the curve in pieces.
+whole ones and for what moved, which weighs less. After each turn the curve is made smooth and increasing, which the
+paper leaves out; without it three frames leave the curve in pieces.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hdrcli.response.channels import fit_channels
-from hdrcli.response.equations import Samples
+from hdrcli.response.equations import Samples, deviations, huber_weights
 from hdrcli.response.response import CODES, Response
 from hdrcli.response.slopes import Equations, Numbers, improved, logs_of, slopes_of
 
@@ -27,7 +27,7 @@ _NOISE = 0.5
 def robertson(codes: NDArray[np.uint8] | Numbers, log_exposures: Numbers, *, smoothness: float = 1.0) -> Response:
     """Return the response that explains the codes of a bracket; arguments, result and errors as for `debevec_malik`.
 
-    It is slower and less exact than that, for it trusts long exposures most and forgives nothing that moved.
+    It is slower and, on simulated brackets, less exact: light comes from the longest exposure for the most part.
     """
     return fit_channels(_fit, codes, np.asarray(log_exposures, dtype=np.float64), smoothness)
 
@@ -36,19 +36,21 @@ def _fit(samples: Samples, penalty: Numbers, prior: Numbers) -> Numbers:
     """Return the bends that explain samples."""
     bends = prior
     middle = (CODES - 1) / 2
-    weights = samples.usable * np.exp(-_STEEPNESS * ((samples.codes - middle) / middle) ** 2)
+    trust = samples.usable * np.exp(-_STEEPNESS * ((samples.codes - middle) / middle) ** 2)
     exposures = np.exp(samples.log_exposures - samples.log_exposures.mean())
     below = samples.below
     share = samples.codes - below
-    taps = _gathered(below, share, samples.usable.astype(np.float64))
     for _ in range(_TURNS):
         logs = logs_of(bends)
         value = np.exp(logs[below] * (1 - share) + logs[below + 1] * share)
+        _, forgiving = huber_weights(samples, np.abs(deviations(samples, bends, bends)))
+        weights = trust * forgiving
         light = (weights * exposures * value).sum(axis=1) / (weights * exposures**2).sum(axis=1)
         # Of whole codes this is the paper's mean of exposure times light, over the value that the code had.
-        change = samples.usable * (exposures * light[:, None] / value)
-        sums = _gathered(below, share, change)
-        factors = np.where(taps > 0, sums / np.maximum(taps, 1e-9), 1.0)
+        counted = samples.usable * forgiving
+        taps = _gathered(below, share, counted)
+        changes = _gathered(below, share, counted * exposures * light[:, None] / value)
+        factors = np.where(taps > 0, changes / np.maximum(taps, 1e-12), 1.0)
         before, bends = bends, _smoothed(bends, np.log(np.maximum(factors, 1e-9)), taps, penalty, prior)
         if np.abs(bends - before).max() < _CONVERGED:
             break
