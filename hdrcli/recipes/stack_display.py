@@ -168,10 +168,10 @@ class _DisplayExposures:
         stated = stated_evs(settings, len(shots))
 
         def visit(index: int, shot: Shot) -> None:
-            with watch.stage("survey", 0.02 + 0.2 * index / len(shots)):
-                histograms.append(self._survey(index, shot, stated[index]))
+            watch.goes_on("survey", 0.02 + 0.2 * index / len(shots))
+            histograms.append(self._survey(index, shot, stated[index]))
 
-        with watch.stage("read", 0.0):
+        with watch.stage("survey", 0.0):
             kept, self.left_out = read_each(shots, visit)
         self.shots = [shots[index] for index in kept]
         self.recovers = response is None and settings.response != "srgb"

@@ -123,10 +123,10 @@ class _RawExposures:
         stated = stated_evs(settings, len(frames))
 
         def visit(index: int, raw: RawFrame) -> None:
-            with watch.stage("survey", 0.02 + 0.2 * index / len(frames)):
-                self._survey(index, raw, settings, stated[index])
+            watch.goes_on("survey", 0.02 + 0.2 * index / len(frames))
+            self._survey(index, raw, settings, stated[index])
 
-        with watch.stage("read", 0.0):
+        with watch.stage("survey", 0.0):
             kept, self.left_out = read_each(frames, visit)
         self.frames = [frames[index] for index in kept]
         self._pool_noise()
