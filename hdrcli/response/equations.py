@@ -96,11 +96,19 @@ def residuals(samples: Samples, bends: Numbers, weights: Numbers) -> Numbers:
     return np.asarray(light - (weights * light).sum(axis=1, keepdims=True) / weights.sum(axis=1, keepdims=True))
 
 
+def stretch_of(samples: Samples, squares: Numbers) -> Numbers:
+    """Return what bends take off half the sum of squares (N, P), of codes, by making the curve steeper; (255,).
+
+    Without it the curve would shrink: the same errors of codes are less light where it is flat.
+    """
+    below = samples.below.ravel()
+    return np.asarray(np.bincount(below, np.minimum(squares, _MOST_STRETCH).ravel(), CODES - 1), dtype=np.float64)
+
+
 def normal_equations(samples: Samples, bends: Numbers, weights: Numbers) -> Equations:
     """Return the equations of the mean over samples of their squared residuals times weights (N, P).
 
-    The weights are those of `light_weights` times others that do not depend on the curve. Without the stretch, the
-    curve would shrink: the same errors of codes are less light where it is flat.
+    The weights are those of `light_weights` times others that do not depend on the curve.
     """
     below = samples.below
     share = samples.codes - below
@@ -118,9 +126,8 @@ def normal_equations(samples: Samples, bends: Numbers, weights: Numbers) -> Equa
     beside = np.bincount(codes, low * between, CODES)[:-1]
     matrix[index[:-1], index[1:]] += beside
     matrix[index[1:], index[:-1]] += beside
-    residual = residuals(samples, bends, weights).ravel()
-    stretch = np.asarray(
-        np.bincount(codes, np.minimum(weights.ravel() * residual**2, _MOST_STRETCH), CODES)[:-1], dtype=np.float64
-    )
+    off = residuals(samples, bends, weights)
+    stretch = stretch_of(samples, weights * off**2)
+    residual = off.ravel()
     right = np.bincount(codes, low * residual, CODES) + np.bincount(codes + 1, high * residual, CODES)
     return Equations(matrix, np.asarray(-right, dtype=np.float64), stretch).scaled(1 / number)

@@ -50,21 +50,25 @@ def read_response(path: Path) -> Response:
         When it cannot be read, is no such table, or its light is none: not finite, below 0, not increasing with the
         code, or not 1 at code 255.
     """
-    lines = [line for line in _text(path).splitlines() if line.strip() and not line.lstrip().startswith("#")]
-    rows = [[word.strip() for word in line.split(",")] for line in lines]
-    if not rows or tuple(word.lower() for word in rows[0]) != COLUMNS:
+    lines = [
+        (number, [word.strip() for word in line.split(",")])
+        for number, line in enumerate(_text(path).splitlines(), start=1)
+        if line.strip() and not line.lstrip().startswith("#")
+    ]
+    if not lines or tuple(word.lower() for word in lines[0][1]) != COLUMNS:
         raise UnreadableFileError(f"{str(path)!r} is no response: no line says {','.join(COLUMNS)!r}.")
-    if len(rows) != CODES + 1:
-        raise UnreadableFileError(f"The response {str(path)!r} has {len(rows) - 1} codes instead of {CODES}.")
+    if len(lines) != CODES + 1:
+        raise UnreadableFileError(f"The response {str(path)!r} has {len(lines) - 1} codes instead of {CODES}.")
     light = np.empty((CODES, 3))
-    for code, row in enumerate(rows[1:]):
+    for code, (number, row) in enumerate(lines[1:]):
         try:
             if len(row) != len(COLUMNS) or int(row[0]) != code:
                 raise ValueError
             light[code] = [float(word) for word in row[1:]]
         except ValueError:
             raise UnreadableFileError(
-                f"The response {str(path)!r} has {','.join(row)[:60]!r} where code {code} and three numbers belong."
+                f"The response {str(path)!r} has {','.join(row)[:60]!r} in line {number}, "
+                f"where code {code} and three numbers belong."
             ) from None
     try:
         return Response(light)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hdrcli.response.channels import fit_channels
-from hdrcli.response.equations import Samples, deviations, huber_weights
+from hdrcli.response.equations import Samples, deviations, huber_weights, stretch_of
 from hdrcli.response.response import CODES, Response
 from hdrcli.response.slopes import Equations, Numbers, improved, logs_of, slopes_of
 
@@ -43,7 +43,8 @@ def _fit(samples: Samples, penalty: Numbers, prior: Numbers) -> Numbers:
     for _ in range(_TURNS):
         logs = logs_of(bends)
         value = np.exp(logs[below] * (1 - share) + logs[below + 1] * share)
-        _, forgiving = huber_weights(samples, np.abs(deviations(samples, bends, bends)))
+        codes = deviations(samples, bends, bends)
+        _, forgiving = huber_weights(samples, np.abs(codes))
         weights = trust * forgiving
         light = (weights * exposures * value).sum(axis=1) / (weights * exposures**2).sum(axis=1)
         # Of whole codes this is the paper's mean of exposure times light, over the value that the code had.
@@ -51,7 +52,9 @@ def _fit(samples: Samples, penalty: Numbers, prior: Numbers) -> Numbers:
         taps = _gathered(below, share, counted)
         changes = _gathered(below, share, counted * exposures * light[:, None] / value)
         factors = np.where(taps > 0, changes / np.maximum(taps, 1e-12), 1.0)
-        before, bends = bends, _smoothed(bends, np.log(np.maximum(factors, 1e-9)), taps, penalty, prior)
+        stretch = stretch_of(samples, forgiving * codes**2) / (taps.sum() * _NOISE**2)
+        equations = _equations(bends, np.log(np.maximum(factors, 1e-9)), taps, stretch)
+        before, bends = bends, improved(bends, equations, penalty, prior)
         if np.abs(bends - before).max() < _CONVERGED:
             break
     return bends
@@ -63,10 +66,10 @@ def _gathered(below: NDArray[np.int64], share: Numbers, values: Numbers) -> Numb
     return np.asarray(sums + np.bincount(below.ravel() + 1, (values * share).ravel(), CODES), dtype=np.float64)
 
 
-def _smoothed(bends: Numbers, changes: Numbers, taps: Numbers, penalty: Numbers, prior: Numbers) -> Numbers:
-    """Return bends of a smooth curve near the logarithm of light plus changes (256,), each known by its taps."""
+def _equations(bends: Numbers, changes: Numbers, taps: Numbers, stretch: Numbers) -> Equations:
+    """Return the equations for a curve near the logarithm of light plus changes (256,), each known by its taps."""
     slopes = np.gradient(np.concatenate([[0.0], np.cumsum(slopes_of(bends))]))
     weights = taps / taps.sum() / (slopes * _NOISE) ** 2
     # The curve is known up to one constant, which takes no part.
     matrix = np.diag(weights) - np.outer(weights, weights) / weights.sum()
-    return improved(bends, Equations(matrix, matrix @ changes, np.zeros(CODES - 1)), penalty, prior)
+    return Equations(matrix, matrix @ changes, stretch)

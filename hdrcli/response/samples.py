@@ -23,6 +23,8 @@ LARGEST_RANGE = 32
 CONTRADICTION = 2
 """By how many codes a longer exposure may be darker than a shorter one before the sample is rejected."""
 
+_CANDIDATES = 500_000
+
 
 def histogram_samples(histograms: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return the codes of equal rank in all frames.
@@ -97,8 +99,9 @@ def spatial_sample_points(codes: NDArray[np.uint8], number: int) -> NDArray[np.i
     spread = (cv2.dilate(codes, window) - cv2.erode(codes, window)).max(axis=2)
     inner = np.zeros(spread.shape, bool)
     inner[1:-1, 1:-1] = spread[1:-1, 1:-1] <= LARGEST_RANGE
+    places = np.flatnonzero(inner)
     # Shuffled, so that the points of one code come from the whole picture.
-    places = np.random.default_rng(0).permutation(np.flatnonzero(inner))
+    places = np.random.default_rng(0).permutation(places[:: len(places) // _CANDIDATES + 1])
     green = codes[..., 1].ravel()[places]
     order = np.lexsort((spread.ravel()[places], green))
     counts = np.bincount(green, minlength=CODES)
