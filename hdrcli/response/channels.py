@@ -25,7 +25,8 @@ of one curve it was below 0.85 even where objects moved, and above 1.2 where cur
 
 _LEAST_EXPOSURE_STEP = 0.1 * np.log(2)
 _ANCHOR = 1.0
-_MOST_CODES = 400_000
+# Pairs of codes of one sample, of all channels: what the time goes with.
+_MOST_PAIRS = 1_000_000
 _OUTLIER = 10.0
 
 
@@ -36,7 +37,7 @@ def fit_channels(fit: Fit, codes: NDArray[np.uint8] | Numbers, log_exposures: Nu
     ----------
     fit : callable
     codes : ndarray (N, P, 3)
-        0 to 255, not necessarily whole. Of more than 400,000 some are left out, evenly.
+        0 to 255, not necessarily whole. Of more samples than needed some are left out, evenly.
     log_exposures : ndarray (P,)
         Natural logarithms.
     smoothness : float
@@ -50,7 +51,7 @@ def fit_channels(fit: Fit, codes: NDArray[np.uint8] | Numbers, log_exposures: Nu
         When the frames hardly differ in exposure, or no sample has a usable code in two of them.
     """
     _check(codes, log_exposures, smoothness)
-    codes = codes[:: -(-codes.size // _MOST_CODES) or 1].astype(np.float64)
+    codes = codes[:: 1 + codes.size * codes.shape[1] // _MOST_PAIRS].astype(np.float64)
     channels = [Samples.of(codes[:, :, channel], log_exposures) for channel in range(3)]
     together = Samples.of(np.concatenate([codes[:, :, channel] for channel in range(3)]), log_exposures)
     if not len(together.codes):

@@ -1,10 +1,10 @@
 """The response from a bracket by least squares.
 
-Source: Debevec and Malik, "Recovering high dynamic range radiance maps from photographs", SIGGRAPH 1997, with four
-changes that halve the error and more on simulated brackets of three frames (NETWORKS 8.1 has the original): the unknown
-is the slope of the curve over that of sRGB, so that it increases and goes on sensibly where there are no data; codes
-weigh by what one code of noise means in light, not by a triangle; Huber's weights bound what moved; the three channels
-share one curve unless they contradict each other.
+Source: Debevec and Malik, "Recovering high dynamic range radiance maps from photographs", SIGGRAPH 1997, with changes
+that make the error of three simulated frames a third to a fifth: the unknown is the slope of the curve over that of
+sRGB, so that it increases and goes on sensibly where there are no data; codes weigh by what one code of noise means in
+light, not by a triangle, and that noise does not flatten the curve; Huber's weights bound what moved; the three
+channels share one curve unless they contradict each other.
 
 What exposures cannot tell (Grossberg and Nayar 2003): from frames that are all k stops apart, the curve follows only up
 to changes of its logarithm that repeat every k stops. Smoothness decides there. A steady error of all exposure ratios,
@@ -23,8 +23,6 @@ from hdrcli.response.slopes import Numbers, improved
 
 _ITERATIONS = 30
 _CONVERGED = 1e-3
-# Fewer samples than this count less against smoothness.
-_ENOUGH = 100
 
 
 def debevec_malik(codes: NDArray[np.uint8] | Numbers, log_exposures: Numbers, *, smoothness: float = 1.0) -> Response:
@@ -71,7 +69,7 @@ def _fit(samples: Samples, penalty: Numbers, prior: Numbers) -> Numbers:
         weights = np.maximum(light_weights(samples, weighing), 1e-9 * samples.usable)
         noise, forgiving = huber_weights(samples, np.abs(deviations(samples, bends, weighing)))
         weights *= forgiving
-        scale = min(1.0, len(samples.codes) / _ENOUGH) / noise**2
+        scale = samples.evidence / noise**2
         equations = normal_equations(samples, bends, weights).scaled(scale)
         before, bends = bends, improved(bends, equations, penalty, prior)
         if np.abs(bends - before).max() < _CONVERGED:

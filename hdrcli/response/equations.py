@@ -22,6 +22,8 @@ _RAMP = 16.0
 # Huber's constant over the standard deviation: 95 % as good as least squares where nothing moved would be 1.345.
 _HUBER = 1.5
 _LEAST_NOISE = 0.25
+# Fewer samples than this count less against smoothness.
+_ENOUGH = 100
 # Squared codes: what is farther off than that moved, and is not noise that would flatten the curve.
 _MOST_STRETCH = 2.0
 
@@ -48,6 +50,11 @@ class Samples:
         usable = (codes > _LOWEST) & (codes < _HIGHEST)
         kept = usable.sum(axis=1) >= 2
         return cls(codes[kept], usable[kept], log_exposures)
+
+    @property
+    def evidence(self) -> float:
+        """How much the samples count against smoothness, above 0, 1 at most."""
+        return min(1.0, len(self.codes) / _ENOUGH)
 
     @property
     def below(self) -> NDArray[np.int64]:
@@ -112,22 +119,21 @@ def normal_equations(samples: Samples, bends: Numbers, weights: Numbers) -> Equa
     """
     below = samples.below
     share = samples.codes - below
-    number = len(below)
-    flat = (np.arange(number)[:, None] * CODES + below).ravel()
-    low, high = (weights * (1 - share)).ravel(), (weights * share).ravel()
-    cells = number * CODES
-    sums = np.bincount(flat, low, cells) + np.bincount(flat + 1, high, cells)
-    sums = sums.reshape(number, CODES)
-    matrix = -sums.T @ (sums / weights.sum(axis=1, keepdims=True))
-    codes, between = below.ravel(), share.ravel()
+    # Each code counts for the whole codes below and above it.
+    codes = np.concatenate([below, below + 1], axis=1)
+    values = np.concatenate([weights * (1 - share), weights * share], axis=1)
+    light = values / np.sqrt(weights.sum(axis=1, keepdims=True))
+    cells = codes[:, :, None] * CODES + codes[:, None, :]
+    coupling = np.bincount(cells.ravel(), (light[:, :, None] * light[:, None, :]).ravel(), CODES * CODES)
+    matrix = -np.asarray(coupling, dtype=np.float64).reshape(CODES, CODES)
     index = np.arange(CODES)
-    matrix[index, index] += np.bincount(codes, low * (1 - between), CODES)
-    matrix[index, index] += np.bincount(codes + 1, high * between, CODES)
-    beside = np.bincount(codes, low * between, CODES)[:-1]
-    matrix[index[:-1], index[1:]] += beside
-    matrix[index[1:], index[:-1]] += beside
+    between = np.bincount(below.ravel(), (weights * share * (1 - share)).ravel(), CODES)[:-1]
+    matrix[index, index] += np.bincount(codes.ravel(), values.ravel(), CODES)
+    matrix[index[:-1], index[:-1]] -= between
+    matrix[index[1:], index[1:]] -= between
+    matrix[index[:-1], index[1:]] += between
+    matrix[index[1:], index[:-1]] += between
     off = residuals(samples, bends, weights)
     stretch = stretch_of(samples, weights * off**2)
-    residual = off.ravel()
-    right = np.bincount(codes, low * residual, CODES) + np.bincount(codes + 1, high * residual, CODES)
-    return Equations(matrix, np.asarray(-right, dtype=np.float64), stretch).scaled(1 / number)
+    right = np.bincount(codes.ravel(), (values * np.concatenate([off, off], axis=1)).ravel(), CODES)
+    return Equations(matrix, np.asarray(-right, dtype=np.float64), stretch).scaled(1 / len(below))

@@ -54,7 +54,7 @@ def _fit(samples: Samples, penalty: Numbers, prior: Numbers) -> Numbers:
         factors = np.where(taps > 0, changes / np.maximum(taps, 1e-12), 1.0)
         stretch = stretch_of(samples, forgiving * codes**2) / (taps.sum() * _NOISE**2)
         equations = _equations(bends, np.log(np.maximum(factors, 1e-9)), taps, stretch)
-        before, bends = bends, improved(bends, equations, penalty, prior)
+        before, bends = bends, improved(bends, equations.scaled(samples.evidence), penalty, prior)
         if np.abs(bends - before).max() < _CONVERGED:
             break
     return bends
