@@ -14,7 +14,7 @@ import numpy as np
 
 from hdrcli import __version__
 from hdrcli.colourspaces import PRIMARIES
-from hdrcli.errors import UnsuitableInputError, UsageError
+from hdrcli.errors import UnreadableFileError, UnsuitableInputError, UnsupportedFileError, UsageError
 from hdrcli.images import DisplayImage, Metadata, SceneImage
 from hdrcli.io.display import read_display
 from hdrcli.io.output import atomic_output, check_output
@@ -142,16 +142,30 @@ def _check(sources: Sequence[Path], settings: StackSettings, targets: _Targets) 
 
 def _are_pictures(sources: Sequence[Path]) -> bool:
     """Tell brackets of display pictures from raw ones; what cannot be read is of the kind of the others."""
-    kinds: dict[bool, Path] = {}
+    kinds: dict[bool, list[Path]] = {True: [], False: []}
     for source in sources:
         if source.exists() and source.stat().st_size:
-            kinds.setdefault(is_display_picture(source), source)
-    if len(kinds) == 2:
+            kinds[is_display_picture(source)].append(source)
+    if all(kinds.values()):
+        # The beginning of a damaged file may tell another kind.
+        kinds = {kind: [path for path in paths if _can_be_read(path, kind)] for kind, paths in kinds.items()}
+    if all(kinds.values()):
         raise UnsuitableInputError(
-            f"{kinds[True].name} is a display picture and {kinds[False].name} is not; merge the raw files of a bracket "
-            "or its pictures."
+            f"{kinds[True][0].name} is a display picture and {kinds[False][0].name} is not; merge the raw files of a "
+            "bracket or its pictures."
         )
-    return True in kinds
+    return bool(kinds[True])
+
+
+def _can_be_read(source: Path, is_picture: bool) -> bool:
+    try:
+        if is_picture:
+            read_display(source)
+        else:
+            read_raw(source)
+    except (UnreadableFileError, UnsupportedFileError):
+        return False
+    return True
 
 
 def _stack_raw_files(

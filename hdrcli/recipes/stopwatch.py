@@ -29,7 +29,10 @@ class Stopwatch:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - begin
 
     def goes_on(self, name: str, share: float | None = None) -> None:
-        """Report that stage `name` goes on, and the share of the whole work that is done, where it is known anew."""
-        self._share = share = self._share if share is None else share
+        """Report that stage `name` goes on, and the share of the whole work that is done, where it is known anew.
+
+        The share never falls: work that is gone over again goes on from where it was.
+        """
+        self._share = max(self._share, self._share if share is None else share)
         if self._progress is not None:
-            self._progress(name, share)
+            self._progress(name, self._share)
