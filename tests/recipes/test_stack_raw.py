@@ -331,7 +331,7 @@ def test_frames_are_read_twice_and_stay_as_they_are(tripod: tuple[RawBracket, Ra
 
 
 def test_memory_does_not_grow_with_the_number_of_frames() -> None:
-    bracket = raw_of(HAND, textured(1, (128, 160)))
+    bracket = raw_of(HAND, textured(1, (96, 128)))
 
     def peak(number: int) -> int:
         frames = [replace(bracket.frames[index % 3], name=f"{index:02d}") for index in range(number)]
