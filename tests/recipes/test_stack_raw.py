@@ -343,5 +343,5 @@ def test_memory_does_not_grow_with_the_number_of_frames() -> None:
             tracemalloc.stop()
 
     peak(3)  # what is compiled and kept is no part of it
-    # Bands of rows that run side by side differ by up to half; the counts alone of 40 frames would be as much again.
-    assert peak(40) < 1.6 * peak(6)
+    # Bands of rows that run side by side differ by up to half; the samples of 24 frames would be as much again.
+    assert peak(24) < 1.6 * peak(6)
