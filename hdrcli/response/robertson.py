@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from hdrcli.response.channels import fit_channels
 from hdrcli.response.equations import Samples, deviations, huber_weights, stretch_of
 from hdrcli.response.response import CODES, Response
-from hdrcli.response.slopes import Equations, Numbers, improved, logs_of, slopes_of
+from hdrcli.response.slopes import Equations, Numbers, improved, logs_of
 
 _TURNS = 60
 _CONVERGED = 1e-4
@@ -22,6 +22,8 @@ _CONVERGED = 1e-4
 _STEEPNESS = 4.0
 # Standard deviation of the codes' noise, for the weight of the data against smoothness.
 _NOISE = 0.5
+# The curve's own slopes would let a flat place hold itself flat, for nothing else pulls at it in this method.
+_SRGB_SLOPES: Numbers = np.gradient(logs_of(np.zeros(CODES - 1)))
 
 
 def robertson(codes: NDArray[np.uint8] | Numbers, log_exposures: Numbers, *, smoothness: float = 1.0) -> Response:
@@ -53,7 +55,7 @@ def _fit(samples: Samples, penalty: Numbers, prior: Numbers) -> Numbers:
         changes = _gathered(below, share, counted * exposures * light[:, None] / value)
         factors = np.where(taps > 0, changes / np.maximum(taps, 1e-12), 1.0)
         stretch = stretch_of(samples, forgiving * codes**2) / (taps.sum() * _NOISE**2)
-        equations = _equations(bends, np.log(np.maximum(factors, 1e-9)), taps, stretch)
+        equations = _equations(np.log(np.maximum(factors, 1e-9)), taps, stretch)
         before, bends = bends, improved(bends, equations.scaled(samples.evidence), penalty, prior)
         if np.abs(bends - before).max() < _CONVERGED:
             break
@@ -66,10 +68,9 @@ def _gathered(below: NDArray[np.int64], share: Numbers, values: Numbers) -> Numb
     return np.asarray(sums + np.bincount(below.ravel() + 1, (values * share).ravel(), CODES), dtype=np.float64)
 
 
-def _equations(bends: Numbers, changes: Numbers, taps: Numbers, stretch: Numbers) -> Equations:
+def _equations(changes: Numbers, taps: Numbers, stretch: Numbers) -> Equations:
     """Return the equations for a curve near the logarithm of light plus changes (256,), each known by its taps."""
-    slopes = np.gradient(np.concatenate([[0.0], np.cumsum(slopes_of(bends))]))
-    weights = taps / taps.sum() / (slopes * _NOISE) ** 2
+    weights = taps / taps.sum() / (_SRGB_SLOPES * _NOISE) ** 2
     # The curve is known up to one constant, which takes no part.
     matrix = np.diag(weights) - np.outer(weights, weights) / weights.sum()
     return Equations(matrix, matrix @ changes, stretch)
