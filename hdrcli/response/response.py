@@ -39,8 +39,8 @@ class Response:
     Examples
     --------
     >>> codes = np.array([[[0, 128, 255]]], np.uint8)
-    >>> np.round(srgb_response().linearise(codes), 3).tolist()
-    [[[0.0, 0.216, 1.0]]]
+    >>> [round(float(light), 3) for light in srgb_response().linearise(codes)[0, 0]]
+    [0.0, 0.216, 1.0]
     """
 
     curve: NDArray[np.float64]
