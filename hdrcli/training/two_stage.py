@@ -63,7 +63,7 @@ class TwoStageTask(SingleTask):
     options: TwoStageOptions
 
     def batch(self, step: int) -> dict[str, Tensor]:
-        """Return crops of the codes (N, 3, C, C) and of the true stops over the floor."""
+        """Return crops of the codes (N, 3, C, C) and of the true stops over the floor, and `lit` of `Views`."""
         whole = super().batch(step)
         rng = np.random.default_rng([self.seed, 4, step])
         side = self.options.crop
@@ -72,20 +72,24 @@ class TwoStageTask(SingleTask):
             y, x = (int(rng.integers(0, length - side + 1)) for length in whole["codes"].shape[2:])
             for name, part in parts.items():
                 part.append(whole[name][i, :, y : y + side, x : x + side])
-        return {name: torch.stack(part) for name, part in parts.items()}
+        return {name: torch.stack(part) for name, part in parts.items()} | {"lit": whole["lit"]}
 
     def loss(self, network: nn.Module, batch: dict[str, Tensor]) -> Tensor:
-        """Return the sum of the losses of both stages."""
+        """Return the sum of the losses of both stages.
+
+        Where a photograph clips its light above the clip is not known: there the second stage is not told anything.
+        """
         light = (torch.exp2(batch["truth"]) - float(FLOOR)).clamp(0, _BRIGHTEST)
         truth = light ** (1 / ENCODING)
         eight_bits = (255 * truth.clamp(max=1)).round() / 255
         first, second = (answer.float() for answer in network(batch["codes"]))
-        loss: Tensor = (first - eight_bits).abs().mean() + (second - truth).abs().mean()
+        known = torch.maximum((batch["truth"].amax(dim=1) < 0).float(), batch["lit"][:, None, None])
+        loss: Tensor = (first - eight_bits).abs().mean() + (known * (second - truth).abs().mean(dim=1)).mean()
         if self.options.loss == "paper":
             loss = loss + 1 - ms_ssim(first.clamp(0, 1), eight_bits)
             # The gradient of a power below 1 has no bound at 0.
             shown = second.clamp_min(1e-3) ** ENCODING
-            loss = loss + _COLOUR_WEIGHT * ciede2000(shown, light).mean()
+            loss = loss + _COLOUR_WEIGHT * (known * ciede2000(shown, light)).mean()
         return loss
 
     def validate(self, network: nn.Module) -> dict[str, float]:

@@ -59,6 +59,7 @@ def test_a_batch_follows_from_seed_and_step_alone(pictures: list[Picture], task:
         assert {name: tuple(part.shape) for name, part in one.items()} == {
             "codes": (3, 3, 32, 32),
             "truth": (3, 3, 32, 32),
+            "lit": (3,),
         }
         assert all(torch.equal(one[name], same[name]) for name in one)
     assert not torch.equal(task.batch(1)["codes"], task.batch(2)["codes"])
@@ -106,7 +107,7 @@ def test_the_loss_is_nothing_for_the_truth_and_grows_with_the_error(task: TwoSta
 
 
 def test_the_paper_adds_likeness_and_colour_to_l1(task: TwoStageTask) -> None:
-    batch = task.batch(0)
+    batch = task.batch(0) | {"lit": torch.ones(3)}
     first, second = wanted(batch)
     tinted = second * torch.tensor([1.05, 1.0, 0.95])[:, None, None]
     losses = {}
@@ -120,6 +121,22 @@ def test_the_paper_adds_likeness_and_colour_to_l1(task: TwoStageTask) -> None:
     assert losses["l1"][0] == pytest.approx(float((tinted - second).abs().mean()), rel=1e-4)
     assert losses["paper"][0] > losses["l1"][0] + 1 / 255
     assert losses["paper"][1] > losses["l1"][1] + 0.05
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_light_above_the_clip_counts_only_where_it_is_known(task: TwoStageTask, loss: str) -> None:
+    task = TwoStageTask(task.training, options=TwoStageOptions(**SMALL, loss=loss), seed=3, device=CPU)
+    batch = task.batch(0) | {"lit": torch.tensor([0.0, 1.0, 0.0])}
+    batch["truth"][:, :, :16] = -2.0
+    batch["truth"][:, 1, :8] = 1.5  # one channel is enough
+    first, second = wanted(batch)
+    right = float(task.loss(Answers(first, second), batch).detach())
+    for view, lit in enumerate((False, True, False)):
+        for rows, counts in ((slice(0, 8), lit), (slice(8, 16), True)):
+            wrong = second.clone()
+            wrong[view, :, rows] *= 0.8
+            assert (float(task.loss(Answers(first, wrong), batch).detach()) != right) == counts
+    task.close()
 
 
 @pytest.mark.parametrize("loss", LOSSES)
