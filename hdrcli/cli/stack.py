@@ -15,9 +15,9 @@ from hdrcli.cli.console import Answer, Screen
 from hdrcli.cli.conversion import Conversion, Item, conversion_of, develop_settings, output_settings
 from hdrcli.cli.survey import Survey, files_of, survey
 from hdrcli.errors import SomeInputsFailedError, UnsuitableInputError, UsageError
-from hdrcli.io.output import named_together
+from hdrcli.io.output import named_together, output_paths
 from hdrcli.recipes.batch import Progress
-from hdrcli.recipes.bracket_set import Grouping
+from hdrcli.recipes.bracket_set import Grouping, aligned_paths
 from hdrcli.recipes.sets import GAP_S, group, one_set
 
 if TYPE_CHECKING:
@@ -59,6 +59,12 @@ def _response(_: click.Context, param: click.Parameter, value: str) -> str:
         return value
     known = ", ".join(options.RESPONSES)
     raise click.BadParameter(f"{value!r} is none of {known}, nor a file with a suffix", param=param)
+
+
+def _mask(_: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    if value is not None and Path(value).suffix.lower() != ".png":
+        raise click.BadParameter(f"{value!r} must be a .png", param=param)
+    return value
 
 
 def _plot(_: click.Context, param: click.Parameter, value: Path | None) -> Path | None:
@@ -124,6 +130,21 @@ response = options.group(
     ),
 )
 
+saving = options.group(
+    click.option(
+        "--save-aligned",
+        type=click.Path(path_type=Path),
+        metavar="FOLDER",
+        help="Also write every frame there as it was aligned: a DNG of each raw file, a TIFF of each picture.",
+    ),
+    click.option(
+        "--save-mask",
+        callback=_mask,
+        metavar="PATH",
+        help="Also write a grey .png, file or template: white where all frames are merged, black where one is not.",
+    ),
+)
+
 
 @click.command("stack", epilog=EXAMPLES)
 @options.inputs
@@ -134,6 +155,7 @@ response = options.group(
 @finding
 @exposures
 @merging
+@saving
 @response
 @options.levels
 @options.developing
@@ -157,7 +179,7 @@ def command(*, auto: bool, gap: float | None, dry_run: bool, screen: Screen, **c
         raise UsageError("--gap is for finding brackets; add --auto.")
     sources = conversion.inputs
     _check_bracket(sources, choices)
-    item = Item(sources, named_together(sources), partial(_stack, conversion.overwrite, choices, sources))
+    (item,) = _items([(sources, named_together(sources))], conversion, choices)
     if not dry_run:
         return conversion.run([item], screen, suffix=_suffix(choices), noun="brackets")
     seen = survey(sources, workers=conversion.jobs, screen=screen)
@@ -172,7 +194,9 @@ def _merge_found(conversion: Conversion, choices: Mapping[str, Any], gap: float,
     results = None if conversion.output is None else Path(conversion.output)
     seen = survey(files_of(conversion.inputs, except_in=results), workers=conversion.jobs, screen=screen)
     found = group(seen.shots, gap=gap)
-    items = [Item(one.files, one.name, partial(_stack, conversion.overwrite, choices, one.files)) for one in found.sets]
+    items = _items([(one.files, one.name) for one in found.sets], conversion, choices)
+    if choices["save_aligned"] is not None:
+        _check_aligned(found, choices["save_aligned"])
     for item in items:
         reference_index(choices["reference"], item.inputs)
     if dry_run and items:
@@ -191,6 +215,32 @@ def _merge_found(conversion: Conversion, choices: Mapping[str, Any], gap: float,
         more_facts=[*seen.failures, *({**single.as_dict(), "skipped": True} for single in found.singles)],
     )
     return code or (SomeInputsFailedError.exit_code if seen.code else 0)
+
+
+def _items(
+    brackets: Sequence[tuple[tuple[Path, ...], Path]], conversion: Conversion, choices: Mapping[str, Any]
+) -> list[Item]:
+    """Return what is to be done for each bracket, given by its files and its name."""
+    masks = _mask_paths([name for _, name in brackets], choices["save_mask"])
+    return [
+        Item(files, name, partial(_stack, conversion.overwrite, choices, files, mask))
+        for (files, name), mask in zip(brackets, masks, strict=True)
+    ]
+
+
+def _mask_paths(names: Sequence[Path], template: str | None) -> list[Path] | list[None]:
+    """Return where the mask of each bracket goes."""
+    if template is None or not names:
+        return [None] * len(names)
+    if len(names) > 1 and "{" not in template:
+        raise UsageError(f"{len(names)} brackets cannot share the mask {template!r}; put {{stem}} into its name.")
+    return output_paths(names, template)
+
+
+def _check_aligned(found: Grouping, folder: Path) -> None:
+    """Refuse one folder for the aligned frames of all brackets where two of them have one name."""
+    for kind in {one.kind for one in found.sets}:
+        aligned_paths([path for one in found.sets if one.kind == kind for path in one.files], folder, kind=kind)
 
 
 def _none_found(seen: Survey) -> int:
@@ -255,6 +305,7 @@ def _stack(
     overwrite: bool,
     choices: Mapping[str, Any],
     sources: tuple[Path, ...],
+    mask: Path | None,
     target: Path,
     preview: Path | None,
     progress: Progress,
@@ -269,6 +320,8 @@ def _stack(
         preview=preview,
         save_response=choices["save_response"],
         plot=choices["plot"],
+        save_aligned=choices["save_aligned"],
+        save_mask=mask,
         overwrite=overwrite,
         progress=progress,
     )

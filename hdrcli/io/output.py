@@ -188,6 +188,24 @@ def check_output(path: Path, *, overwrite: bool, inputs: Sequence[Path] = ()) ->
         raise OutputError(f"{str(path)!r} cannot be written: no permission to write in its folder.")
 
 
+def check_distinct(paths: Sequence[Path]) -> None:
+    """Raise UsageError where two results would be written to one file."""
+    taken: set[str] = set()
+    for path in paths:
+        key = os.path.normcase(os.path.realpath(path))
+        if key in taken:
+            raise UsageError(f"Two results would be written to {str(path)!r}; give them different names.")
+        taken.add(key)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it, where they are missing; raise OutputError where that cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"The folder {str(folder)!r} cannot be made: {error.strerror}.") from error
+
+
 def _checked_target(path: Path, *, overwrite: bool, inputs: Sequence[Path]) -> Path:
     try:
         target = Path(os.path.realpath(path))

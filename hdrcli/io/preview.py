@@ -1,4 +1,4 @@
-"""JPEG and PNG files of finished pictures, with profile and metadata."""
+"""JPEG and PNG files of finished pictures, with profile and metadata, and of masks."""
 
 from __future__ import annotations
 
@@ -50,6 +50,27 @@ def write_display(path: Path, image: DisplayImage, *, metadata: Metadata, qualit
     else:
         raise UsageError(f"{str(path)!r} names neither JPEG (.jpg, .jpeg) nor PNG (.png).")
     path.write_bytes(encoded)
+    write_metadata(path, metadata)
+
+
+def write_grey(path: Path, levels: NDArray[np.uint8], *, metadata: Metadata) -> None:
+    """Write a mask as PNG, grey, without a profile.
+
+    Parameters
+    ----------
+    path : Path
+        Written in place; use `hdrcli.io.output.atomic_output`.
+    levels : ndarray (H, W), uint8
+        0 black to 255 white, upright.
+    metadata : Metadata
+        Becomes EXIF and XMP; the orientation is 1.
+
+    Raises
+    ------
+    OutputError, OSError
+        When writing fails.
+    """
+    path.write_bytes(bytes(imagecodecs.png_encode(np.ascontiguousarray(levels))))
     write_metadata(path, metadata)
 
 

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from hdrcli.io.output import named_together
+from hdrcli.io.output import named_together, output_paths
 
 RAW, DISPLAY = "raw", "display"
+
+
+def aligned_paths(files: Sequence[Path], folder: Path, *, kind: str) -> list[Path]:
+    """Return where the frames of brackets go once they are aligned: DNG of raw files, TIFF of pictures.
+
+    Raises
+    ------
+    UsageError
+        When two files would be written to one.
+    """
+    return output_paths(files, f"{folder}/", default_suffix=".dng" if kind == RAW else ".tif")
 
 
 @dataclass(frozen=True)

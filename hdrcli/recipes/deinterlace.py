@@ -12,11 +12,11 @@ from hdrcli import __version__
 from hdrcli.dualiso.detect import DualIsoAnalysis, analyse, normalise
 from hdrcli.dualiso.interpolate import Reconstruction, reconstruct
 from hdrcli.dualiso.learned import reconstruct_learned
-from hdrcli.errors import OutputError, UnsuitableInputError
+from hdrcli.errors import UnsuitableInputError
 from hdrcli.images import BayerImage, Exposure, Metadata, RawFrame, SceneImage
 from hdrcli.inference.registry import Model
 from hdrcli.inference.session import Session
-from hdrcli.io.output import atomic_output, check_output
+from hdrcli.io.output import atomic_output, check_output, make_folder
 from hdrcli.io.raw import read_raw
 from hdrcli.isp.defects import repair_defects
 from hdrcli.isp.develop import DevelopSettings, develop
@@ -311,10 +311,7 @@ def _exposure_paths(folder: Path | None, source: Path) -> list[Path]:
     """Return where the low and the high exposure go, in a folder that is made where it is missing."""
     if folder is None:
         return []
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"The folder {str(folder)!r} cannot be made: {error.strerror}.") from error
+    make_folder(folder)
     return [folder / f"{source.stem}-{name}.dng" for name in ("low", "high")]
 
 

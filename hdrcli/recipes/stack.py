@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from hdrcli.colourspaces import PRIMARIES
 from hdrcli.errors import UnreadableFileError, UnsuitableInputError, UnsupportedFileError, UsageError
 from hdrcli.images import DisplayImage, Metadata, SceneImage
 from hdrcli.io.display import read_display
-from hdrcli.io.output import atomic_output, check_output
+from hdrcli.io.output import atomic_output, check_distinct, check_output
 from hdrcli.io.preview import write_display
 from hdrcli.io.profile import primaries_matrix
 from hdrcli.io.raw import read_raw
@@ -26,6 +26,7 @@ from hdrcli.isp.develop import develop
 from hdrcli.isp.hdr_rendering import HdrRendering
 from hdrcli.isp.whitebalance import multipliers
 from hdrcli.kernels import run_in_bands
+from hdrcli.recipes.bracket_set import DISPLAY, RAW
 from hdrcli.recipes.outputs import write_mosaic, write_picture, write_preview
 from hdrcli.recipes.picture import is_display_picture
 from hdrcli.recipes.report import camera_name
@@ -33,6 +34,7 @@ from hdrcli.recipes.stack_display import DisplayStack, Shot, stack_display
 from hdrcli.recipes.stack_merge import MergedBracket
 from hdrcli.recipes.stack_raw import RawStack, stack_raw
 from hdrcli.recipes.stack_report import StackReport
+from hdrcli.recipes.stack_saved import SavedFrames
 from hdrcli.recipes.stack_settings import DEGHOSTING, METHODS, RESPONSES, StackSettings
 from hdrcli.recipes.stopwatch import Progress, Stopwatch
 from hdrcli.response.files import read_response, write_response
@@ -52,9 +54,20 @@ class _Targets:
     preview: Path | None
     save_response: Path | None
     plot: Path | None
+    mask: Path | None
+    overwrite: bool
 
     def all(self) -> list[Path]:
-        return [path for path in (self.output, self.preview, self.save_response, self.plot) if path is not None]
+        paths = (self.output, self.preview, self.save_response, self.plot, self.mask)
+        return [path for path in paths if path is not None]
+
+    def opened(self, exits: ExitStack, sources: Sequence[Path]) -> dict[Path, Path]:
+        """Return a temporary file for each, that takes its name when the context ends well."""
+        inputs = tuple(sources)
+        return {
+            path: exits.enter_context(atomic_output(path, overwrite=self.overwrite, inputs=inputs))
+            for path in self.all()
+        }
 
 
 def stack(
@@ -65,6 +78,8 @@ def stack(
     preview: Path | None = None,
     save_response: Path | None = None,
     plot: Path | None = None,
+    save_aligned: Path | None = None,
+    save_mask: Path | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> StackReport:
@@ -82,6 +97,12 @@ def stack(
         A tone-mapped .jpg or .png besides.
     save_response, plot : Path or None
         Of display pictures, the response of the camera as text and as a .png or .svg.
+    save_aligned : Path or None
+        Folder for every frame that is merged, on the grid of the reference: of raw files 16-bit .dng, of pictures
+        16-bit .tif, named by the stems of the sources.
+    save_mask : Path or None
+        A grey .png of the size of the result: white where every frame is merged, black where one is not because it
+        shows something else.
     overwrite : bool
         Replace files that exist.
     progress : callable or None
@@ -102,14 +123,18 @@ def stack(
         When an output exists already or cannot be written; nothing is left half written.
     """
     settings = settings or StackSettings()
-    targets = _Targets(output, preview, save_response, plot)
+    targets = _Targets(output, preview, save_response, plot, save_mask, overwrite)
     _check(sources, settings, targets)
     watch = Stopwatch(progress)
     for path in targets.all():
         check_output(path, overwrite=overwrite, inputs=tuple(sources))
-    if _are_pictures(sources):
-        return _stack_pictures(sources, targets, settings, overwrite, watch)
-    return _stack_raw_files(sources, targets, settings, overwrite, watch)
+    are_pictures = _are_pictures(sources)
+    kind = DISPLAY if are_pictures else RAW
+    saved = SavedFrames(sources, save_aligned, kind=kind, mask=save_mask is not None, overwrite=overwrite)
+    check_distinct([*targets.all(), *saved.paths])
+    merge = _stack_pictures if are_pictures else _stack_raw_files
+    with saved:
+        return merge(sources, targets, settings, saved, watch)
 
 
 def _check(sources: Sequence[Path], settings: StackSettings, targets: _Targets) -> None:
@@ -138,6 +163,8 @@ def _check(sources: Sequence[Path], settings: StackSettings, targets: _Targets) 
         )
     if settings.method == "fusion" and (targets.save_response or targets.plot):
         raise UsageError("A fusion needs no response of the camera, so there is none to save or to draw.")
+    if targets.mask is not None and targets.mask.suffix.lower() != ".png":
+        raise UsageError(f"The mask {str(targets.mask)!r} must be a .png.")
 
 
 def _are_pictures(sources: Sequence[Path]) -> bool:
@@ -169,20 +196,20 @@ def _can_be_read(source: Path, is_picture: bool) -> bool:
 
 
 def _stack_raw_files(
-    sources: Sequence[Path], targets: _Targets, settings: StackSettings, overwrite: bool, watch: Stopwatch
+    sources: Sequence[Path], targets: _Targets, settings: StackSettings, saved: SavedFrames, watch: Stopwatch
 ) -> StackReport:
     if targets.save_response or targets.plot:
         raise UsageError("Raw files are linear: there is no response to save or to draw.")
     if settings.method == "fusion":
         raise UsageError("Fusion is for display pictures; raw files are merged to HDR (write a .jpg for a display).")
     frames = [partial(_announced, watch, source, read_raw) for source in sources]
-    result = stack_raw(frames, settings=settings, watch=watch)
+    result = stack_raw(frames, settings=settings, watch=watch, follow=saved.take if saved.wanted else None)
     metadata = _with_provenance(result.metadata, settings, result.bracket)
     everywhere = float(np.mean(result.mosaic.data >= np.float32(_CLIPPED * result.range)))
     is_mosaic, rendering = targets.output.suffix.lower() == ".dng", None
     with ExitStack() as opened:
         # Opened only now: a decoder that crashes must not leave a temporary file behind.
-        files = {path: opened.enter_context(_atomic(path, overwrite, sources)) for path in targets.all()}
+        files = targets.opened(opened, sources)
         if is_mosaic:
             with watch.stage("write", 0.75):
                 white = max(result.range, 1.0)
@@ -194,6 +221,8 @@ def _stack_raw_files(
                 scene = develop_stack(result, settings=settings)
             with watch.stage("write", 0.85):
                 rendering = _write_scene(files, scene, targets, settings, metadata)
+        if targets.mask is not None:
+            saved.write_mask(files[targets.mask], metadata, orientation=metadata.orientation)
     height, width = result.mosaic.data.shape
     return _report(
         sources,
@@ -234,7 +263,7 @@ def develop_stack(result: RawStack, *, settings: StackSettings | None = None) ->
 
 
 def _stack_pictures(
-    sources: Sequence[Path], targets: _Targets, settings: StackSettings, overwrite: bool, watch: Stopwatch
+    sources: Sequence[Path], targets: _Targets, settings: StackSettings, saved: SavedFrames, watch: Stopwatch
 ) -> StackReport:
     if targets.output.suffix.lower() == ".dng":
         raise UsageError(f"{str(targets.output)!r} cannot be a DNG: display pictures have no mosaic.")
@@ -245,13 +274,14 @@ def _stack_pictures(
         )
     known = None if settings.response_file is None else read_response(settings.response_file)
     shots = [partial(_announced, watch, source, _read_shot) for source in sources]
-    result = stack_display(shots, settings=settings, response=known, watch=watch)
+    follow = saved.take if saved.wanted else None
+    result = stack_display(shots, settings=settings, response=known, watch=watch, follow=follow)
     metadata = _with_provenance(result.metadata, settings, result.bracket)
     everywhere, rendering = 0.0, None
     if settings.method == "hdr":
         everywhere = float(np.mean(result.light.max(axis=2) >= np.float32(_CLIPPED / min(result.bracket.gains))))
     with ExitStack() as opened, watch.stage("write", 0.85):
-        files = {path: opened.enter_context(_atomic(path, overwrite, sources)) for path in targets.all()}
+        files = targets.opened(opened, sources)
         if settings.method == "fusion":
             for path in filter(None, (targets.output, targets.preview)):
                 _write_fused(files[path], result, metadata)
@@ -261,6 +291,8 @@ def _stack_pictures(
             write_response(files[targets.save_response], result.response)
         if targets.plot is not None:
             plot_response(files[targets.plot], result.response, result.samples)
+        if targets.mask is not None:
+            saved.write_mask(files[targets.mask], metadata)
     height, width = result.light.shape[:2]
     return _report(
         sources,
@@ -272,10 +304,6 @@ def _stack_pictures(
         everywhere=everywhere,
         watch=watch,
     )
-
-
-def _atomic(path: Path, overwrite: bool, sources: Sequence[Path]) -> AbstractContextManager[Path]:
-    return atomic_output(path, overwrite=overwrite, inputs=tuple(sources))
 
 
 def _write_scene(

@@ -60,6 +60,28 @@ ReadShot = Callable[[], Shot]
 
 
 @dataclass(frozen=True)
+class AlignedPicture:
+    """A display picture as it was merged: the reference as it is, the others brought onto it.
+
+    Attributes
+    ----------
+    source : int
+        Index of the picture among those that were given.
+    codes : ndarray (H, W, 3), float32
+        0 to 255, upright; beyond its borders the picture is mirrored.
+    icc : bytes
+        Profile of this picture.
+    metadata : Metadata
+        Of this picture.
+    """
+
+    source: int
+    codes: FloatArray
+    icc: bytes
+    metadata: Metadata
+
+
+@dataclass(frozen=True)
 class DisplayStack:
     """A merged bracket.
 
@@ -99,6 +121,7 @@ def stack_display(
     settings: StackSettings | None = None,
     response: Response | None = None,
     watch: Stopwatch | None = None,
+    follow: Callable[[AlignedPicture, FloatArray | None], None] | None = None,
 ) -> DisplayStack:
     """Merge display pictures of one camera.
 
@@ -111,6 +134,9 @@ def stack_display(
     response : Response or None
         Instead of finding one.
     watch : Stopwatch or None
+    follow : callable or None
+        Handed each picture when it is merged, the reference first, with where it shows what was merged before, as for
+        `hdrcli.recipes.stack_merge.merge_bracket`.
 
     Returns
     -------
@@ -123,11 +149,14 @@ def stack_display(
     """
     settings, watch = settings or StackSettings(), watch or Stopwatch()
     exposures = _DisplayExposures(shots, settings, response, watch)
-    bracket = merge_bracket(exposures, settings, watch)
+    hand_on = None if follow is None else lambda index, shown: follow(exposures.aligned(index), shown)
+    registrations = None
     if exposures.recovers:
+        first = merge_bracket(exposures, settings, watch)
+        registrations = first.registrations
         with watch.stage("response", 0.5):
-            exposures.recover(bracket)
-        bracket = merge_bracket(exposures, settings, watch, registrations=bracket.registrations)
+            exposures.recover(first)
+    bracket = merge_bracket(exposures, settings, watch, registrations=registrations, follow=hand_on)
     with watch.stage("merge", 0.7):
         if settings.method == "fusion":
             light = exposures.fused(bracket)
@@ -258,10 +287,14 @@ class _DisplayExposures:
         """Merge the picture that is held."""
         codes, trust = self._codes, self._trust
         if warp is not None:
-            codes = _warped(codes, warp)
+            codes = self._codes = _warped(codes, warp)
             trust = warp_onto(trust, to_coarser(warp))
             trust = np.asarray(np.where(trust > np.float32(0.02), trust, 0), dtype=np.float32)
         return self.stack.add(codes, self.tables, trust, gain=gain, keep=keep, measured=warp is None)
+
+    def aligned(self, index: int) -> AlignedPicture:
+        """Return the picture that is held, once it is merged."""
+        return AlignedPicture(self.surveys[index].source, self._codes, self.profiles[index], self.metadata[index])
 
     def merged(self) -> Cells:
         """Return the cells of what was merged so far."""

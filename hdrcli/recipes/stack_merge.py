@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Protocol
@@ -99,6 +99,11 @@ class Exposures(Protocol):
         """Return the cells of what was merged so far, on the scale of the reference."""
 
 
+Follow = Callable[[int, FloatArray | None], None]
+"""Told the index of a frame that was merged, while the exposures hold it, and where (h, w) by cells it shows what was
+merged before: 1, falling to 0 where it shows something else; 1 where it does not reach to. None of the reference."""
+
+
 @dataclass(frozen=True)
 class MergedBracket:
     """What was done to every frame.
@@ -173,6 +178,7 @@ def merge_bracket(
     watch: Stopwatch,
     *,
     registrations: Mapping[int, Registration] | None = None,
+    follow: Follow | None = None,
 ) -> MergedBracket:
     """Merge all frames of a bracket, the reference first, then those nearest to it in exposure.
 
@@ -184,6 +190,8 @@ def merge_bracket(
     watch : Stopwatch
     registrations : mapping of int to Registration, or None
         Of an earlier run, so that motion is not looked for again.
+    follow : Follow or None
+        Called after each frame that is merged, the reference first.
 
     Raises
     ------
@@ -203,7 +211,7 @@ def merge_bracket(
         None if survey.ev_stated is None or surveys[reference].ev_stated is None else float(ev)
         for survey, ev in zip(surveys, evs, strict=True)
     ]
-    job = _Job(exposures, settings, watch, evs, stated, dict(registrations or {}))
+    job = _Job(exposures, settings, watch, evs, stated, dict(registrations or {}), follow)
     for place, index in enumerate(order):
         job.frame(index, is_reference=index == reference, share=0.25 + 0.45 * place / len(order))
     return MergedBracket(
@@ -235,6 +243,7 @@ class _Job:
         evs: NDArray[np.float64],
         stated: Sequence[float | None],
         registrations: dict[int, Registration],
+        follow: Follow | None,
     ) -> None:
         self.exposures = exposures
         self.settings = settings
@@ -243,6 +252,7 @@ class _Job:
         self.stated = stated
         self.fixed = settings.evs is not None or settings.times is not None
         self.registrations = registrations
+        self.follow = follow
         self.reports: dict[int, FrameReport] = {}
         self.gains: dict[int, float] = {}
         self.warnings: list[str] = []
@@ -258,6 +268,7 @@ class _Job:
                 weight = self.exposures.add(1.0, None, None)
             self.gains[index] = 1.0
             self.reports[index] = FrameReport(survey.name, stated, 0.0, 0.0, share=weight, clipped=survey.clipped)
+            self._hand_on(index, None, share)
             return
         merged = self.exposures.merged()
         with self.watch.stage("align", share):
@@ -269,10 +280,12 @@ class _Job:
         with self.watch.stage("deghost", share):
             keep = kept(self.exposures, merged, cells, found, gain, level=self.settings.deghost)
             reached = coverage(found.warp, keep.shape)
-            ghosts = 1 - float((keep + 1 - reached).clip(0, 1).mean())
+            shown = (keep + 1 - reached).clip(0, 1)
+            ghosts = 1 - float(shown.mean())
         warp = None if found.model == "none" else to_finer(found.warp)
         with self.watch.stage("merge", share):
             weight = self.exposures.add(gain, keep, warp)
+        self._hand_on(index, shown, share)
         dx, dy, degrees = centre_motion(to_finer(found.warp), (2 * keep.shape[0], 2 * keep.shape[1]))
         self.gains[index] = gain
         # What this frame weighs, the earlier ones weigh less.
@@ -292,6 +305,11 @@ class _Job:
             share=weight,
             clipped=survey.clipped,
         )
+
+    def _hand_on(self, index: int, shown: FloatArray | None, share: float) -> None:
+        if self.follow is not None:
+            with self.watch.stage("save", share):
+                self.follow(index, shown)
 
     def _register(self, merged: Cells, cells: Cells, gain: float) -> Registration:
         scaled = _scaled(cells, 1 / gain)

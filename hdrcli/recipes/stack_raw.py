@@ -57,6 +57,28 @@ class RawStack:
 
 
 @dataclass(frozen=True)
+class AlignedRaw:
+    """A raw frame as it was merged: the reference as it is, the others where the reference has its photosites.
+
+    Attributes
+    ----------
+    source : int
+        Index of the frame among those that were given.
+    mosaic : BayerImage
+        With the colour filters of the reference, 1.0 = clip of this frame; beyond its borders these are repeated.
+    camera : CameraProfile
+        Of this frame.
+    metadata : Metadata
+        Of this frame.
+    """
+
+    source: int
+    mosaic: BayerImage
+    camera: CameraProfile
+    metadata: Metadata
+
+
+@dataclass(frozen=True)
 class _Levels:
     """What is measured of a raw frame once and needed each time it is read."""
 
@@ -70,7 +92,11 @@ class _Levels:
 
 
 def stack_raw(
-    frames: Sequence[ReadFrame], *, settings: StackSettings | None = None, watch: Stopwatch | None = None
+    frames: Sequence[ReadFrame],
+    *,
+    settings: StackSettings | None = None,
+    watch: Stopwatch | None = None,
+    follow: Callable[[AlignedRaw, FloatArray | None], None] | None = None,
 ) -> RawStack:
     """Merge raw frames of one camera.
 
@@ -80,6 +106,9 @@ def stack_raw(
         Each returns a frame; called twice, so that one frame at a time is in memory.
     settings : StackSettings or None
     watch : Stopwatch or None
+    follow : callable or None
+        Handed each frame when it is merged, the reference first, with where it shows what was merged before, as for
+        `hdrcli.recipes.stack_merge.merge_bracket`.
 
     Returns
     -------
@@ -94,7 +123,8 @@ def stack_raw(
     """
     settings, watch = settings or StackSettings(), watch or Stopwatch()
     exposures = _RawExposures(frames, settings, watch)
-    bracket = merge_bracket(exposures, settings, watch)
+    hand_on = None if follow is None else lambda index, shown: follow(exposures.aligned(index), shown)
+    bracket = merge_bracket(exposures, settings, watch, follow=hand_on)
     reference = exposures.levels[bracket.reference]
     with watch.stage("merge", 0.7):
         brightest = 1 / min(bracket.gains)
@@ -209,6 +239,7 @@ class _RawExposures:
             light, trust = warp_onto(light, coarse), warp_onto(trust, coarse)
             trust = np.asarray(np.where(trust > 0.02, trust, 0), dtype=np.float32)
             samples, detail = self._resampled(levels, warp)
+            self._data = samples
         return self._stack.add(
             samples, neighbourhood(light), trust, gain=gain, noise=levels.noise, keep=keep, detail=detail
         )
@@ -222,6 +253,12 @@ class _RawExposures:
         red, green, blue = (1 / gain for gain in gains)
         colours = colour_positions(self._stack.cfa)
         return mosaic_at(rgb, warp, colours, offset=offset, factors=(red, green, blue))
+
+    def aligned(self, index: int) -> AlignedRaw:
+        """Return the frame that is held, once it is merged."""
+        levels = self.levels[index]
+        image = BayerImage(self._data, levels.cfa)
+        return AlignedRaw(self.surveys[index].source, image, levels.camera, levels.metadata)
 
     def merged(self) -> Cells:
         """Return the cells of what was merged so far."""

@@ -107,6 +107,7 @@ def test_all_inputs_are_one_bracket_named_after_first_and_last(recipe: Recipe, t
     assert call["output"] == Path("in/IMG_1234-1238.exr")
     assert call["settings"] == StackSettings()
     assert (call["preview"], call["save_response"], call["plot"], call["overwrite"]) == (None, None, None, False)
+    assert (call["save_aligned"], call["save_mask"]) == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -131,6 +132,34 @@ def test_what_is_chosen_reaches_the_recipe(recipe: Recipe) -> None:
     (call,) = recipe.calls
     assert (call["settings"].evs, call["settings"].reference) == ((0.0, -2.0, 1.5), 1)
     assert (call["save_response"], call["plot"], call["overwrite"]) == (Path("c.csv"), Path("c.SVG"), True)
+
+
+def test_aligned_frames_and_mask_go_where_they_are_wanted(recipe: Recipe, tmp_path: Path) -> None:
+    assert run("stack", "a1.jpg", "a2.jpg", "--save-aligned", "frames", "--save-mask", "mask.png") == 0
+    card(tmp_path)
+    assert run("stack", tmp_path, "--auto", "--save-aligned", "frames/", "--save-mask", "{stem}-mask.png") == 0
+    assert {call["save_aligned"] for call in recipe.calls} == {Path("frames")}
+    masks = ["mask.png", "IMG_0001-0003-mask.png", "IMG_0005-0007-mask.png"]
+    assert [call["save_mask"] for call in recipe.calls] == [Path(name) for name in masks]
+
+
+def test_brackets_do_not_share_a_mask_or_the_name_of_an_aligned_frame(
+    recipe: Recipe, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, minutes in (("one", 0), ("two", 5)):
+        (tmp_path / name).mkdir()
+        write_bracket(tmp_path / name, [0, -2, 2], at=NOON + timedelta(minutes=minutes))
+    wrong = {
+        ("--save-mask", "mask.png"): "2 brackets cannot share the mask 'mask.png'; put {stem} into its name.",
+        ("--save-mask", "{name}.png"): "only {stem} is known",
+        ("--save-mask", "{stem}.jpg"): "'{stem}.jpg' must be a .png",
+        ("--save-aligned", "frames"): "would both be written to 'frames/IMG_0001.tif'",
+    }
+    for words, message in wrong.items():
+        assert run("stack", tmp_path, "--auto", *words) == 2
+        assert message in capsys.readouterr().err
+    assert recipe.calls == []
+    assert not Path("frames").exists()
 
 
 def test_it_is_reported_to_people_and_programs(recipe: Recipe, capsys: pytest.CaptureFixture[str]) -> None:

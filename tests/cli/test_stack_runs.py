@@ -48,6 +48,25 @@ def test_a_card_of_brackets_of_both_kinds_with_a_damaged_frame(tmp_path: Path) -
     assert (again.returncode, again.stderr) == (0, "2 of 2 brackets skipped: their outputs exist.\n")
 
 
+def test_aligned_frames_of_a_card_are_no_frames_of_the_next_run(tmp_path: Path) -> None:
+    write_bracket(tmp_path, [0, -2, 2], suffix=".dng")
+    write_bracket(tmp_path, [0, -2, 2], number=4, at=NOON + timedelta(minutes=1))
+    words = ("stack", ".", "--auto", "-o", "out/", "--save-aligned", "frames", "--save-mask", "out/{stem}.png")
+    run = run_hdrcli(*words, cwd=tmp_path)
+    assert run.returncode == 0, run.stderr
+    frames = {*(f"IMG_000{number}.dng" for number in (1, 2, 3)), *(f"IMG_000{number}.tif" for number in (4, 5, 6))}
+    assert names(tmp_path / "frames") == frames
+    stems = ("IMG_0001-0003", "IMG_0004-0006")
+    assert names(tmp_path / "out") == {f"{stem}{suffix}" for stem in stems for suffix in (".exr", ".png")}
+    again = run_hdrcli(*words, "--dry-run", cwd=tmp_path)
+    assert again.stdout.count(" -> ") == 2
+    assert "Left: result" in again.stdout
+    refused = run_hdrcli("stack", *tmp_path.glob("*.dng"), "-o", "new.exr", "--save-aligned", "frames", cwd=tmp_path)
+    assert refused.returncode == 6
+    assert "exists already; --overwrite replaces it" in refused.stderr
+    assert not (tmp_path / "new.exr").exists()
+
+
 def test_results_among_the_inputs_are_no_frames(tmp_path: Path) -> None:
     write_bracket(tmp_path, [0, -2, 2])
     assert run_hdrcli("stack", ".", "--auto", "-o", "{stem}.jpg", cwd=tmp_path).returncode == 0
