@@ -7,7 +7,7 @@ import numpy as np
 from hdrcli.images import FloatArray
 
 _BLOCKS = (4, 2)  # cells; the smaller where clipped ones lie too close for the larger
-_LEAST_BLOCKS = 24
+_LEAST_BLOCKS, _LEAST_SHARE = 24, 0.003  # of less of the picture, whatever moved may be all that is seen
 _SIGNAL = 6.0  # in deviations of the noise of a cell
 _TOP = 0.85
 
@@ -41,7 +41,7 @@ def measure_ratio(
             continue
         # Chosen by the reference alone: choosing by both would favour noise that makes them alike.
         usable = (share.min(axis=1) > 0.5) & (light.max(axis=1) < _TOP * top) & (light.mean(axis=1) > _SIGNAL * noise)
-        if np.count_nonzero(usable) >= _LEAST_BLOCKS:
+        if np.count_nonzero(usable) >= max(_LEAST_BLOCKS, _LEAST_SHARE * len(light)):
             return _ratio(light[usable], other[usable])
     return None
 

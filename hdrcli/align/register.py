@@ -1,11 +1,11 @@
 """The motion of a camera between two exposures, found on their pixels.
 
 Both are compared as logarithms of light, in which another exposure is only an offset: it is fitted too, so a gain that
-is known roughly is enough. Inverse compositional Lucas-Kanade (Baker and Matthews, "Lucas-Kanade 20 years on", IJCV
-2004) from coarse to fine, every pixel weighted by its noise and by how well it fits (Tukey's biweight), so neither
-clipped nor dark nor moving parts take part. No estimate is trusted alone: the search starts from no motion and from
-phase correlation, richer motions must explain the picture better than poorer ones, and what does not beat standing
-still is thrown away.
+is known roughly is enough; where it was off by more, everything is done again with what was found. Inverse
+compositional Lucas-Kanade (Baker and Matthews, "Lucas-Kanade 20 years on", IJCV 2004) from coarse to fine, every pixel
+weighted by its noise and by how well it fits (Tukey's biweight), so neither clipped nor dark nor moving parts take
+part. No estimate is trusted alone: the search starts from no motion and from phase correlation, richer motions must
+explain the picture better than poorer ones, and what does not beat standing still is thrown away.
 """
 
 from __future__ import annotations
@@ -51,6 +51,8 @@ _STILL = 0.25  # pixels of the full picture at its corners: interpolating would 
 _LEAST_OVERLAP = 0.05  # share of the pixels that must be comparable for motion to be looked for
 _LEAST_COMMON = 0.5  # of what can be compared before a motion, what must still be afterwards
 _LARGEST_MOTION = 0.3  # of the longer side
+_SAME_EXPOSURE = 0.1  # stops
+_SEARCHES = 3
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,11 @@ class Registration:
     residual: float
     overlap: float
 
+    @property
+    def comparable(self) -> bool:
+        """Whether enough could be compared for a motion to be looked for."""
+        return self.overlap >= _LEAST_OVERLAP
+
 
 def register(reference: Plane, frame: Plane, *, still: bool = False) -> Registration:
     """Find where the pixels of a reference lie in a frame of another exposure.
@@ -96,6 +103,23 @@ def register(reference: Plane, frame: Plane, *, still: bool = False) -> Registra
     Registration
         Of no motion where too little can be compared, or where no motion fits as well.
     """
+    seen, offset = frame, 0.0
+    for _ in range(_SEARCHES):
+        found = _register(reference, seen, still=still)
+        offset += found.offset
+        if abs(found.offset) < _SAME_EXPOSURE or not found.comparable:
+            break
+        # The logarithm of dark light is cut off: another exposure is less of an offset there, and looks like motion.
+        seen = _relit(frame, 2**-offset)
+    return replace(found, offset=offset)
+
+
+def _relit(plane: Plane, gain: float) -> Plane:
+    factor = np.float32(gain)
+    return replace(plane, light=plane.light * factor, variance=plane.variance * np.square(factor), top=plane.top * gain)
+
+
+def _register(reference: Plane, frame: Plane, *, still: bool) -> Registration:
     levels = levels_of(reference, frame)
     pair = levels[0]
     none = _fit(pair, Candidate(identity(), "none", 0.0), None)

@@ -1,17 +1,20 @@
 """Ghosts: where an exposure shows something else than what was merged so far.
 
 The difference of every cell is taken in units of what may be expected of it: noise of both, an error of the gain, and
-what the least error of the alignment does at an edge. Its mean square over a small window is about 1 at most where
-nothing moved. What rises far above that is a ghost, and with it what is connected to it and rises less (hysteresis,
-Canny 1986), because the inside of a moved thing often resembles what it hides.
+what the least error of the alignment does at an edge. Noise counts for no more than differences at that level of light
+usually are, and their median is taken off, because where it is dark a response may be wrong. The mean square over a
+small window is about 1 at most where nothing moved. What rises far above that is a ghost, and with it what is connected
+to it and rises less (hysteresis, Canny 1986), because the inside of a moved thing often resembles what it hides.
 """
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from hdrcli.errors import UsageError
 from hdrcli.images import FloatArray, MaskArray
@@ -33,8 +36,22 @@ _DILATE = 3  # cells
 _FADE = 1.5
 _SMALLEST = 12  # cells
 
+# Levels that usual differences are measured at: four to a stop, the first at 2**-20.
+_BINS, _BINS_A_STOP, _DARKEST = 100, 4, 20
+_CELLS_MEASURED, _LEAST_A_BIN = 100_000, 200
+_ROOM = 1.5  # on the variance measured
 
-def find_ghosts(merged: Cells, frame: Cells, *, bound: float, tolerance: float, level: str, still: bool) -> FloatArray:
+
+def find_ghosts(
+    merged: Cells,
+    frame: Cells,
+    *,
+    bound: float,
+    tolerance: float,
+    level: str,
+    still: bool,
+    reached: FloatArray | None = None,
+) -> FloatArray:
     """Return where an exposure may be merged.
 
     Parameters
@@ -52,6 +69,8 @@ def find_ghosts(merged: Cells, frame: Cells, *, bound: float, tolerance: float, 
         "off", "low", "medium" or "high": how readily something is taken for a ghost.
     still : bool
         Whether the frame was not interpolated.
+    reached : ndarray (h, w), float32, or None
+        1 where the frame reaches to; elsewhere nothing is compared. None for everywhere.
 
     Returns
     -------
@@ -67,16 +86,19 @@ def find_ghosts(merged: Cells, frame: Cells, *, bound: float, tolerance: float, 
         return np.ones(frame.trust.shape, np.float32)
     if level not in LEVELS:
         raise UsageError(f"There is no deghosting {level!r}; choose from off, {', '.join(LEVELS)}.")
+    usual = _usual_differences(merged, frame)
     excess = np.empty_like(frame.trust)
     contrast = np.float32(_STILL if still else _MOVED)
 
     def work(first: int, last: int) -> None:
         _compare(
             merged.light, merged.variance, frame.light, frame.variance, np.float32(bound), contrast,
-            np.float32(tolerance), first, last, excess,
+            np.float32(tolerance), usual, first, last, excess,
         )  # fmt: skip
 
     run_in_bands(work, excess.shape[0])
+    if reached is not None:
+        excess[reached < np.float32(0.5)] = 0
     mean = cv2.GaussianBlur(excess, (0, 0), _WINDOW, borderType=cv2.BORDER_REFLECT)
     moved = _connected(np.asarray(mean, dtype=np.float32), LEVELS[level])
     if not moved.any():
@@ -100,6 +122,40 @@ def _connected(mean: FloatArray, level: _Level) -> MaskArray:
 
 
 @kernel
+def _bin(light: Real) -> int:
+    stops = np.log2(max(light, np.float32(1e-9)))
+    return int(min(max(_BINS_A_STOP * (stops + _DARKEST), 0), _BINS - 1))
+
+
+@kernel
+def _bins(light: FloatArray, bins: NDArray[np.int64]) -> None:
+    for i in range(light.size):
+        bins[i] = _bin(light[i])
+
+
+def _usual_differences(merged: Cells, frame: Cells) -> FloatArray:
+    """Return the median difference and the robust variance (3, n, 2) at every level of each colour.
+
+    Levels that too few cells have keep no offset and a variance without bound.
+    """
+    step = max(1, math.isqrt(frame.trust.size // _CELLS_MEASURED))
+    some = (slice(step // 2, None, step), slice(step // 2, None, step))
+    compared = np.minimum(merged.trust[some], frame.trust[some]) > np.float32(0.99)
+    usual = np.zeros((3, _BINS, 2), np.float32)
+    usual[..., 1] = np.inf
+    for c in range(3):
+        light = merged.light[some][..., c][compared]
+        differences = frame.light[some][..., c][compared] - light
+        bins = np.empty(light.size, np.int64)
+        _bins(light, bins)
+        for level in np.flatnonzero(np.bincount(bins, minlength=_BINS) >= _LEAST_A_BIN):
+            there = differences[bins == level]
+            middle = np.median(there)
+            usual[c, level] = middle, _ROOM * np.square(1.4826 * np.median(np.abs(there - middle)))
+    return usual
+
+
+@kernel
 def _compare(
     light: FloatArray,
     variance: FloatArray,
@@ -108,6 +164,7 @@ def _compare(
     bound: Real,
     contrast: Real,
     tolerance: Real,
+    usual: FloatArray,
     first: int,
     last: int,
     excess: FloatArray,
@@ -135,7 +192,12 @@ def _compare(
                         most = max(most, other[y, x, c])
                 relative = tolerance * max(a, b)
                 position = contrast * max(largest - smallest, most - least)
-                expected = variance[i, j, c] + other_variance[i, j, c] + relative * relative + position * position
+                noise, level = variance[i, j, c] + other_variance[i, j, c], _bin(a)
+                if variance[i, j, c] > 0 and b < bound:
+                    # No more than the noise explains: what differs by more is not a matter of the level.
+                    most = np.sqrt(noise)
+                    difference -= min(max(usual[c, level, 0], -most), most)
+                expected = min(noise, usual[c, level, 1]) + relative * relative + position * position
                 # One wild cell (a hot pixel, a glint) shall not decide for its window.
                 total += min(difference * difference / (expected + np.float32(1e-12)), cut)
             excess[i, j] = total / np.float32(3)

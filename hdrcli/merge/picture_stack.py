@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from hdrcli.images import FloatArray
+from hdrcli.images import FloatArray, MaskArray
 from hdrcli.kernels import Real, kernel, run_in_bands
 from hdrcli.merge.cells import Cells
 from hdrcli.merge.hidden import fill_colour, hidden_cells, spread_highlights
@@ -82,6 +82,8 @@ class PictureStack:
         self._sum = np.zeros((*shape, 3), np.float32)
         self._weight = np.zeros((*shape, 3), np.float32)
         self._least = np.zeros((*shape, 3), np.float32)
+        # Where that is what the light is: beside a channel that clips, which keeps it from being merged.
+        self._seen = np.zeros((*shape, 3), np.bool_)
         # Up to which light the shortest exposure reaches that was merged in a cell.
         self._ceiling = np.zeros((shape[0] // 2, shape[1] // 2), np.float32)
 
@@ -94,6 +96,7 @@ class PictureStack:
         gain: float,
         keep: FloatArray | None = None,
         measured: bool = True,
+        gain_error: float = 0.0,
     ) -> float:
         """Merge one picture, and return its weight in the result so far as a share of the samples.
 
@@ -108,6 +111,8 @@ class PictureStack:
             Of the picture over the reference.
         measured : bool
             Whether codes are as in the file; interpolated ones are not trusted beside clipped ones.
+        gain_error : float
+            Standard error of `gain`, relative.
         """
         keep = np.ones_like(trust) if keep is None else keep
         np.maximum(self._ceiling, np.float32(1 / gain), out=self._ceiling, where=keep > np.float32(0.5))
@@ -118,8 +123,9 @@ class PictureStack:
 
         def work(first: int, last: int) -> None:
             _add(
-                codes, around, tables.logs, tables.weights, trust, keep, np.float32(np.log(gain)), own_share,
-                first, last, self._sum, self._weight, self._least, shares,
+                codes, around, tables.logs, tables.weights, trust, keep, np.float32(np.log(gain)),
+                np.float32(gain_error * gain_error), own_share, first, last, self._sum, self._weight, self._least,
+                self._seen, shares,
             )  # fmt: skip
 
         run_in_bands(work, len(codes))
@@ -154,7 +160,8 @@ class PictureStack:
         hidden = hidden_cells(cells, ceiling=self._ceiling, brightest=brightest)
         if hidden.any():
             spread = spread_highlights(cells, hidden, clip=1.0, neutral=(1.0, 1.0, 1.0))
-            run_in_bands(lambda first, last: _fill(light, self._weight, hidden, spread, first, last), len(hidden))
+            known = (self._weight > 0) | self._seen
+            run_in_bands(lambda first, last: _fill(light, known, hidden, spread, first, last), len(hidden))
         return light
 
 
@@ -189,12 +196,14 @@ def _add(
     trust: FloatArray,
     keep: FloatArray,
     log_gain: Real,
+    of_gain: Real,
     own_share: Real,
     first: int,
     last: int,
     total: FloatArray,
     weight: FloatArray,
     least: FloatArray,
+    seen: MaskArray,
     shares: NDArray[np.float64],
 ) -> None:
     for i in range(first, last):
@@ -214,8 +223,10 @@ def _add(
                 if trusted <= 0:
                     if keep[y, x] > np.float32(0.5):
                         least[i, j, c] = max(least[i, j, c], np.exp(log_light))
+                        seen[i, j, c] = seen[i, j, c] or codes[i, j, c] < _FIRST
                     continue
-                own = trusted * keep[y, x] * _at(weights, around[i, j, c], c)
+                own = _at(weights, around[i, j, c], c)
+                own *= trusted * keep[y, x] / (1 + own * of_gain)
                 total[i, j, c] += own * log_light
                 weight[i, j, c] += own
                 if weight[i, j, c] > 0:
@@ -268,9 +279,7 @@ def _merged_cells(
 
 
 @kernel
-def _fill(
-    light: FloatArray, weight: FloatArray, hidden: NDArray[np.bool_], spread: FloatArray, first: int, last: int
-) -> None:
+def _fill(light: FloatArray, known: MaskArray, hidden: MaskArray, spread: FloatArray, first: int, last: int) -> None:
     unknown, white = np.empty(3, np.bool_), np.ones(3, np.float32)
     for i in range(first, last):
         for j in range(hidden.shape[1]):
@@ -279,6 +288,6 @@ def _fill(
             for k in range(4):
                 y, x = 2 * i + (k >> 1), 2 * j + (k & 1)
                 for c in range(3):
-                    unknown[c] = weight[y, x, c] <= 0
+                    unknown[c] = not known[y, x, c]
                 if unknown[0] or unknown[1] or unknown[2]:
                     fill_colour(light[y, x], unknown, spread[i, j], white)

@@ -61,6 +61,7 @@ class BayerStack:
         noise: NoiseModel,
         keep: FloatArray | None = None,
         detail: FloatArray | None = None,
+        gain_error: float = 0.0,
     ) -> float:
         """Merge one frame, and return its weight in the result so far as a share of the pixels.
 
@@ -81,6 +82,8 @@ class BayerStack:
         detail : ndarray (H, W), float32, or None
             Mean square of the finest detail around samples that were interpolated, on the scale of `samples`: their
             variance beyond noise is in proportion. In which, is measured on what was merged before.
+        gain_error : float
+            Standard error of `gain`, relative: what is dark to the frame counts in full, what is bright by this.
         """
         keep = np.ones_like(trust) if keep is None else keep
         np.maximum(self._ceiling, np.float32(1 / gain), out=self._ceiling, where=keep > np.float32(0.5))
@@ -92,8 +95,8 @@ class BayerStack:
             _add(
                 samples, level, trust, keep, no_doubt if doubt is None else doubt, doubt is None,
                 np.float32(_OWN_SHARE), self._colours,
-                np.float32(1 / gain), np.float32(noise.shot), np.float32(noise.read), first, last,
-                self._sum, self._weight, self._least, shares,
+                np.float32(1 / gain), np.float32(noise.shot), np.float32(noise.read),
+                np.float32(gain_error * gain_error), first, last, self._sum, self._weight, self._least, shares,
             )  # fmt: skip
 
         run_in_bands(work, self._sum.shape[0])
@@ -234,6 +237,7 @@ def _add(
     scale: Real,
     shot: Real,
     read: Real,
+    of_gain: Real,
     first: int,
     last: int,
     total: FloatArray,
@@ -260,7 +264,8 @@ def _add(
             if trusted <= 0:
                 least[i, j] = max(least[i, j], light) if keep[y, x] > np.float32(0.5) else least[i, j]
                 continue
-            variance = shot * max(level[y, x, colours[i & 1, j & 1]], np.float32(0)) + read
+            mean = max(level[y, x, colours[i & 1, j & 1]], np.float32(0))
+            variance = shot * mean + read + of_gain * mean * mean
             if not measured:
                 variance += doubt[i, j]
             weight = trusted * keep[y, x] / (variance * scale * scale)

@@ -283,14 +283,16 @@ class _DisplayExposures:
         # JPEG makes neighbours err alike: the mean of four is hardly better than one of them.
         return Cells(light, variance * np.float32(0.5), self._trust)
 
-    def add(self, gain: float, keep: FloatArray | None, warp: Warp | None) -> float:
+    def add(self, gain: float, keep: FloatArray | None, warp: Warp | None, gain_error: float) -> float:
         """Merge the picture that is held."""
         codes, trust = self._codes, self._trust
         if warp is not None:
             codes = self._codes = _warped(codes, warp)
             trust = warp_onto(trust, to_coarser(warp))
             trust = np.asarray(np.where(trust > np.float32(0.02), trust, 0), dtype=np.float32)
-        return self.stack.add(codes, self.tables, trust, gain=gain, keep=keep, measured=warp is None)
+        return self.stack.add(
+            codes, self.tables, trust, gain=gain, keep=keep, measured=warp is None, gain_error=gain_error
+        )
 
     def aligned(self, index: int) -> AlignedPicture:
         """Return the picture that is held, once it is merged."""

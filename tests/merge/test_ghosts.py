@@ -104,6 +104,31 @@ def test_levels_find_more_and_more() -> None:
     assert 0 < shares[1] < shares[2] < shares[3] < 0.6
 
 
+@pytest.mark.parametrize("factor", [0.45, 1.0])
+def test_what_differs_everywhere_at_its_level_is_no_ghost_and_what_differs_more_is(factor: float) -> None:
+    """Responses are wrong where it is dark, which the variance of the cells tells."""
+    rng = np.random.default_rng(6)
+    light = np.full((*SHAPE, 3), 0.01, np.float32) * rng.uniform(0.8, 1.25, (*SHAPE, 1)).astype(np.float32)
+    merged, frame = seen(light, rng, noise=0.2), seen(light * np.float32(1.3), rng, noise=0.2)
+    for cells in (merged, frame):
+        cells.variance[:] = 0.005**2
+    frame.light[OBJECT] *= np.float32(factor)
+    keep = kept(merged, frame)
+    assert (keep[OBJECT] == 0).mean() > 0.98 if factor < 1 else (keep == 1).all()
+
+
+def test_where_a_frame_does_not_reach_nothing_is_compared() -> None:
+    rng, light = np.random.default_rng(7), scene(7)
+    changed = light.copy()
+    changed[:, 80:] *= 3
+    reached = np.ones(SHAPE, np.float32)
+    reached[:, 80:] = 0
+    merged, frame = seen(light, rng), seen(changed, rng)
+    assert (kept(merged, frame)[:, 84:] == 0).mean() > 0.9
+    keep = find_ghosts(merged, frame, bound=BOUND, tolerance=TOLERANCE, level="medium", still=False, reached=reached)
+    assert (keep == 1).all()
+
+
 def test_a_hot_pixel_is_no_ghost() -> None:
     rng, light = np.random.default_rng(2), scene(2)
     frame = seen(light, rng)

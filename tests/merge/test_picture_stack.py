@@ -130,6 +130,35 @@ def test_a_lamp_behind_something_that_moved_is_no_hole() -> None:
     np.testing.assert_allclose(found[18:30, 24:40], 3.0, rtol=0.1)
 
 
+def test_something_bright_that_moved_keeps_its_colour_where_one_channel_clips() -> None:
+    light = np.full((*SHAPE, 3), 0.8, np.float32)
+    light[18:30, 24:40] = 1.4, 0.4, 0.3
+    elsewhere = np.full((*SHAPE, 3), 0.8, np.float32)
+    keep = np.ones((SHAPE[0] // 2, SHAPE[1] // 2), np.float32)
+    keep[8:16, 11:21] = 0
+    stack, tables = PictureStack(SHAPE), tables_of(SRGB)
+    for seen, gain, kept in ((light, 1.0, None), (elsewhere, 0.25, keep), (elsewhere, 4.0, keep)):
+        codes = codes_of(seen, gain)
+        stack.add(codes, tables, code_trust(codes), gain=gain, keep=kept)
+    found = stack.result(brightest=4.0)[18:30, 24:40]
+    np.testing.assert_allclose(found[..., 1:], light[18:30, 24:40, 1:], rtol=0.03)
+    assert (found[..., 0] > 0.95).all()
+    assert (found[..., 0] < 1.1).all()
+
+
+def test_a_gain_that_is_hardly_known_counts_less() -> None:
+    light = np.full((*SHAPE, 3), 0.3, np.float32)
+    found = []
+    for gain_error in (0.0, 0.05):
+        stack, tables = PictureStack(SHAPE), tables_of(SRGB)
+        for gain, said, error in ((1.0, 1.0, 0.0), (2.2, 2.0, gain_error)):
+            codes = codes_of(light, gain)
+            stack.add(codes, tables, code_trust(codes), gain=said, gain_error=error)
+        found.append(float(stack.result(brightest=1.0).mean()))
+    assert found[0] > 0.314
+    assert 0.3 < found[1] < 0.7 * found[0] + 0.3 * 0.3
+
+
 @given(codes=st.lists(st.integers(0, 255), min_size=12, max_size=12))
 def test_trust_falls_before_any_channel_clips(codes: list[int]) -> None:
     cell = np.array(codes, np.float32).reshape(2, 2, 3)

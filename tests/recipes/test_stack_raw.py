@@ -199,6 +199,17 @@ def test_without_overlap_stated_exposures_are_believed() -> None:
     assert "taken as stated" in warning
 
 
+def test_a_frame_that_moved_and_cannot_be_aligned_is_left_out() -> None:
+    bracket = raw_of(replace(HAND, stops=(-2.0, 0.0, 7.0)))
+    result = merged_raw(bracket)
+    assert result.bracket.registrations[0].model != "none"
+    assert result.bracket.frames[2].share == 0
+    (warning,) = (text for text in result.warnings if "left out" in text)
+    assert warning.startswith("frame-3: left out; the camera moved")
+    still = merged_raw(raw_of(replace(TRIPOD, stops=(-2.0, 0.0, 7.0))))
+    assert not any("left out" in text for text in still.warnings)
+
+
 def test_without_overlap_and_exposures_nothing_can_be_merged() -> None:
     bracket = raw_of(BracketSettings(stops=(-12.0, 0.0)))
     for frame in (0, 1):
