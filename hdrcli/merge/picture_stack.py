@@ -3,7 +3,8 @@
 Debevec and Malik (1997) weigh every code by a triangle. Here the weight is one over the variance that the logarithm of
 light has when codes are off by a little, which the response tells: little where the curve is flat and where it is dark.
 It is taken at the mean of a neighbourhood, and for the three channels falls together where one of them clips, so that
-no colour appears there.
+no colour appears there; not to nothing, because a channel that does not clip is known better there than by a frame in
+which it is nearly black, and where something moved it may be all there is.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ CODE_NOISE = 1.5
 
 # Between these a code stops to count.
 _FIRST, _FULL = np.float32(243), np.float32(252)
-# What a pixel counts that is well under the clip while its neighbours are not, as measured and interpolated.
-_OWN_SHARE, _OWN_SHARE_MOVED = 0.3, 0.05
+# What a channel counts that is well under the clip while others or neighbours are not: less than a shorter frame that
+# sees all of it well, more than one in which it is nearly black.
+_OWN_SHARE = np.float32(0.3)
 _CONTRADICTION = np.float32(0.7)  # share of what the light is at least: response and JPEG make it less, too
 _RINGING = np.float32(0.5)  # likewise, of what was merged already
 
@@ -82,8 +84,6 @@ class PictureStack:
         self._sum = np.zeros((*shape, 3), np.float32)
         self._weight = np.zeros((*shape, 3), np.float32)
         self._least = np.zeros((*shape, 3), np.float32)
-        # Where that is what the light is: beside a channel that clips, which keeps it from being merged.
-        self._seen = np.zeros((*shape, 3), np.bool_)
         # Up to which light the shortest exposure reaches that was merged in a cell.
         self._ceiling = np.zeros((shape[0] // 2, shape[1] // 2), np.float32)
 
@@ -95,7 +95,6 @@ class PictureStack:
         *,
         gain: float,
         keep: FloatArray | None = None,
-        measured: bool = True,
         gain_error: float = 0.0,
     ) -> float:
         """Merge one picture, and return its weight in the result so far as a share of the samples.
@@ -109,8 +108,6 @@ class PictureStack:
             As in `hdrcli.merge.stack.BayerStack.add`.
         gain : float
             Of the picture over the reference.
-        measured : bool
-            Whether codes are as in the file; interpolated ones are not trusted beside clipped ones.
         gain_error : float
             Standard error of `gain`, relative.
         """
@@ -119,13 +116,10 @@ class PictureStack:
         around = np.asarray(cv2.blur(codes, (3, 3), borderType=cv2.BORDER_REFLECT), dtype=np.float32)
         shares = np.zeros(len(codes), np.float64)
 
-        own_share = np.float32(_OWN_SHARE if measured else _OWN_SHARE_MOVED)
-
         def work(first: int, last: int) -> None:
             _add(
                 codes, around, tables.logs, tables.weights, trust, keep, np.float32(np.log(gain)),
-                np.float32(gain_error * gain_error), own_share, first, last, self._sum, self._weight, self._least,
-                self._seen, shares,
+                np.float32(gain_error * gain_error), first, last, self._sum, self._weight, self._least, shares,
             )  # fmt: skip
 
         run_in_bands(work, len(codes))
@@ -160,8 +154,7 @@ class PictureStack:
         hidden = hidden_cells(cells, ceiling=self._ceiling, brightest=brightest)
         if hidden.any():
             spread = spread_highlights(cells, hidden, clip=1.0, neutral=(1.0, 1.0, 1.0))
-            known = (self._weight > 0) | self._seen
-            run_in_bands(lambda first, last: _fill(light, known, hidden, spread, first, last), len(hidden))
+            run_in_bands(lambda first, last: _fill(light, self._weight, hidden, spread, first, last), len(hidden))
         return light
 
 
@@ -197,22 +190,19 @@ def _add(
     keep: FloatArray,
     log_gain: Real,
     of_gain: Real,
-    own_share: Real,
     first: int,
     last: int,
     total: FloatArray,
     weight: FloatArray,
     least: FloatArray,
-    seen: MaskArray,
     shares: NDArray[np.float64],
 ) -> None:
     for i in range(first, last):
         y = min(i >> 1, trust.shape[0] - 1)
         for j in range(codes.shape[1]):
             x = min(j >> 1, trust.shape[1] - 1)
-            peak = max(max(codes[i, j, 0], codes[i, j, 1]), codes[i, j, 2])
-            trusted = max(trust[y, x], own_share * _under_clip(peak))
             for c in range(3):
+                trusted = max(trust[y, x], _OWN_SHARE * _under_clip(codes[i, j, c]))
                 log_light = _at(logs, codes[i, j, c], c) - log_gain
                 # What shows something else fades out beside what is known; alone it would be a ghost. So would be what
                 # is darker than other frames say it is at least.
@@ -223,7 +213,6 @@ def _add(
                 if trusted <= 0:
                     if keep[y, x] > np.float32(0.5):
                         least[i, j, c] = max(least[i, j, c], np.exp(log_light))
-                        seen[i, j, c] = seen[i, j, c] or codes[i, j, c] < _FIRST
                     continue
                 own = _at(weights, around[i, j, c], c)
                 own *= trusted * keep[y, x] / (1 + own * of_gain)
@@ -279,7 +268,7 @@ def _merged_cells(
 
 
 @kernel
-def _fill(light: FloatArray, known: MaskArray, hidden: MaskArray, spread: FloatArray, first: int, last: int) -> None:
+def _fill(light: FloatArray, weight: FloatArray, hidden: MaskArray, spread: FloatArray, first: int, last: int) -> None:
     unknown, white = np.empty(3, np.bool_), np.ones(3, np.float32)
     for i in range(first, last):
         for j in range(hidden.shape[1]):
@@ -288,6 +277,6 @@ def _fill(light: FloatArray, known: MaskArray, hidden: MaskArray, spread: FloatA
             for k in range(4):
                 y, x = 2 * i + (k >> 1), 2 * j + (k & 1)
                 for c in range(3):
-                    unknown[c] = not known[y, x, c]
+                    unknown[c] = weight[y, x, c] <= 0
                 if unknown[0] or unknown[1] or unknown[2]:
                     fill_colour(light[y, x], unknown, spread[i, j], white)

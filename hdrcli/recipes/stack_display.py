@@ -290,9 +290,7 @@ class _DisplayExposures:
             codes = self._codes = _warped(codes, warp)
             trust = warp_onto(trust, to_coarser(warp))
             trust = np.asarray(np.where(trust > np.float32(0.02), trust, 0), dtype=np.float32)
-        return self.stack.add(
-            codes, self.tables, trust, gain=gain, keep=keep, measured=warp is None, gain_error=gain_error
-        )
+        return self.stack.add(codes, self.tables, trust, gain=gain, keep=keep, gain_error=gain_error)
 
     def aligned(self, index: int) -> AlignedPicture:
         """Return the picture that is held, once it is merged."""

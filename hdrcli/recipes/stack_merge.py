@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from hdrcli.align.compare import Plane
+from hdrcli.align.compare import Plane, shape_of
 from hdrcli.align.gain import measure_ratio
 from hdrcli.align.register import Registration, register
-from hdrcli.align.warp import Warp, centre_motion, coverage, to_finer, warp_onto
+from hdrcli.align.warp import Warp, centre_motion, corner_motion, coverage, to_finer, warp_onto
 from hdrcli.errors import UnsuitableInputError
 from hdrcli.images import FloatArray
 from hdrcli.merge.cells import Cells
@@ -27,6 +27,7 @@ from hdrcli.recipes.stopwatch import Stopwatch
 _DISAGREEMENT_EV = 0.1
 # Of exposures as files state them: 1/60 s may be 1/64, and shutters are not exact.
 _STATED_ERROR = 0.05
+_MATTERS = 1.0  # cells at a corner: less is no reason to do without a frame
 _SPREAD_LUMA = np.array([0.0625, 0.25, 0.0625], dtype=np.float32)  # squares of the weights of luma
 _QUANTILES = np.append(np.linspace(0.02, 0.98, 49), [0.99, 0.995, 0.998, 0.999])
 _TOP = 0.9  # share of the clip
@@ -286,7 +287,7 @@ class _Job:
             found = self.registrations[index]
             cells = moved_cells(cells, found)
         gain, measured, error = self._gain(index, merged, cells)
-        lost = self._is_lost(index)
+        lost = self._is_lost(index, shape_of(cells.trust))
         with self.watch.stage("deghost", share):
             keep = kept(self.exposures, merged, cells, found, gain, level=self.settings.deghost)
             shown = (keep + 1 - coverage(found.warp, keep.shape)).clip(0, 1)
@@ -333,10 +334,12 @@ class _Job:
         frame = Plane(scaled.luma, _luma_variance(scaled), 1 / gain)
         return register(reference, frame, still=not self.settings.align)
 
-    def _is_lost(self, index: int) -> bool:
+    def _is_lost(self, index: int, shape: tuple[int, int]) -> bool:
         """Tell whether a frame has most likely moved, as others did, and nobody knows where to; warn if so."""
-        moved = any(other.model != "none" for other in self.registrations.values())
-        if not (self.settings.align and moved) or self.registrations[index].comparable:
+        if not self.settings.align or self.registrations[index].comparable:
+            return False
+        motions = (np.abs(corner_motion(other.warp, shape)).max() for other in self.registrations.values())
+        if max(motions) < _MATTERS:
             return False
         name = self.exposures.surveys[index].name
         self.warnings.append(f"{name}: left out; the camera moved, and too little can be compared to align this frame.")

@@ -27,12 +27,12 @@ def codes_of(light: FloatArray, gain: float, curve: CameraCurve = SRGB, *, round
 
 
 def merged(
-    light: FloatArray, gains: list[float], curve: CameraCurve = SRGB, *, measured: bool = True
+    light: FloatArray, gains: list[float], curve: CameraCurve = SRGB
 ) -> tuple[FloatArray, PictureStack]:
     stack = PictureStack(light.shape[:2])
     for gain in gains:
         codes = codes_of(light, gain, curve)
-        stack.add(codes, tables_of(curve), code_trust(codes), gain=gain, measured=measured)
+        stack.add(codes, tables_of(curve), code_trust(codes), gain=gain)
     return stack.result(brightest=1 / min(gains)), stack
 
 
