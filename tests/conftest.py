@@ -5,6 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# The same commit gives the same answer, however fast the machine is; "exploring" looks for what that misses.
+settings.register_profile(
+    "repeatable", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=False
+)
+settings.register_profile(
+    "exploring", settings.get_profile("repeatable"), derandomize=False, max_examples=1000, print_blob=True
+)
+settings.load_profile("repeatable")
 
 PROJECT = Path(__file__).resolve().parent.parent
 

@@ -11,7 +11,7 @@ from hdrcli.mirror import mirrored
 
 
 @given(length=st.integers(4, 40), margin=st.integers(0, 90), period=st.sampled_from([1, 2, 4]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_mirroring_keeps_the_phase_and_stays_inside(length: int, margin: int, period: int) -> None:
     index = mirrored(-margin, length + margin, length=length, period=period)
     assert index.min() >= 0

@@ -49,14 +49,14 @@ def comes_back(found: tuple[float, float] | None, gain: float) -> bool:
 
 
 @given(seed=st.integers(0, 10_000), stops=st.floats(-4, 3))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_gain_that_was_applied_comes_back(seed: int, stops: float) -> None:
     found = measured(scene(seed), 2.0**stops, seed)
     assert comes_back(found, 2.0**stops)
 
 
 @given(seed=st.integers(0, 10_000), stops=st.floats(-3, 2))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_something_that_moved_does_not_decide(seed: int, stops: float) -> None:
     light = scene(seed)
     changed = light.copy()
@@ -67,7 +67,7 @@ def test_something_that_moved_does_not_decide(seed: int, stops: float) -> None:
 
 
 @given(seed=st.integers(0, 10_000))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_what_cannot_be_compared_does_not_count(seed: int) -> None:
     light = scene(seed)
     changed, weight = light.copy(), np.ones(SHAPE, np.float32)

@@ -48,7 +48,7 @@ def random_light(seed: int) -> FloatArray:
 
 
 @given(seed=st.integers(0, 99), cfa=st.sampled_from(BAYER_PATTERNS), right=st.integers(-5, 5), down=st.integers(-5, 5))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_at_whole_pixels_the_samples_come_back(seed: int, cfa: str, right: int, down: int) -> None:
     rgb = random_light(seed)
     samples, _ = sampled(rgb, shifted(right, down), cfa=cfa, factors=(0.5, 1.0, 0.25))
@@ -60,7 +60,7 @@ def test_at_whole_pixels_the_samples_come_back(seed: int, cfa: str, right: int, 
 
 
 @given(seed=st.integers(0, 999), cfa=st.sampled_from(BAYER_PATTERNS))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_smooth_light_is_the_same_between_pixels(seed: int, cfa: str) -> None:
     warp = hand_held_warp(np.random.default_rng(seed), SHAPE, shift_px=4, rotation_degrees=2)
     x, y = grid()
@@ -73,7 +73,7 @@ def test_smooth_light_is_the_same_between_pixels(seed: int, cfa: str) -> None:
 
 
 @given(right=st.floats(-1, 1), down=st.floats(-1, 1))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_a_lamp_does_not_ring_into_the_dark(right: float, down: float) -> None:
     dark = np.full((*SHAPE, 3), 0.001, np.float32)
     lit = dark.copy()
@@ -108,7 +108,7 @@ def test_detail_tells_fine_texture_from_gradients_in_linear_light() -> None:
     width=st.integers(1, 9),
     warp=st.lists(st.floats(-50, 50), min_size=6, max_size=6),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_any_motion_of_any_picture_gives_numbers(seed: int, height: int, width: int, warp: list[float]) -> None:
     rgb = random_light(seed)[:height, :width]
     samples, detail = sampled(np.ascontiguousarray(rgb), np.array([*warp, 0, 0, 1]).reshape(3, 3))
@@ -118,7 +118,6 @@ def test_any_motion_of_any_picture_gives_numbers(seed: int, height: int, width: 
 
 
 @given(values=st.lists(st.floats(-2, 20, width=32), min_size=3, max_size=3))
-@settings(deadline=None)
 def test_roots_keep_order_sign_and_zero(values: list[float]) -> None:
     light = np.array(values, np.float32).reshape(1, 1, 3)
     mirrored = -light

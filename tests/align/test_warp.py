@@ -27,7 +27,6 @@ def moved(warp: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 @given(warp=warps())
-@settings(deadline=None)
 def test_the_same_motion_in_pixels_half_the_size(warp: np.ndarray) -> None:
     points = np.array([[0.0, 0.0], [13.0, 2.0], [50.5, 31.25]])
     # The middle of a 2x2 block is the centre of the coarser pixel.
@@ -37,7 +36,6 @@ def test_the_same_motion_in_pixels_half_the_size(warp: np.ndarray) -> None:
 
 
 @given(seed=st.integers(0, 1000), shift=st.floats(0, 30), degrees=st.floats(0, 5), height=st.integers(2, 90))
-@settings(deadline=None)
 def test_shift_and_rotation_at_the_centre_are_those_applied(
     seed: int, shift: float, degrees: float, height: int
 ) -> None:
@@ -61,7 +59,7 @@ def test_identity_moves_nothing() -> None:
 
 
 @given(warp=warps(), channels=st.sampled_from([None, 3]))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_a_frame_is_sampled_where_the_warp_points(warp: np.ndarray, channels: int | None) -> None:
     y, x = np.mgrid[: SHAPE[0], : SHAPE[1]].astype(np.float32)
     ramp = 0.1 + 0.02 * x + 0.03 * y  # which bilinear interpolation keeps
@@ -80,7 +78,6 @@ def test_a_frame_is_sampled_where_the_warp_points(warp: np.ndarray, channels: in
 
 
 @given(warp=warps(), margin=st.floats(0.5, 5))
-@settings(deadline=None)
 def test_coverage_tells_how_far_the_frame_reaches(warp: np.ndarray, margin: float) -> None:
     reach = coverage(warp, SHAPE, margin=margin)
     assert reach.shape == SHAPE

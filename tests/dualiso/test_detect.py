@@ -204,7 +204,7 @@ def test_a_black_frame_is_open_although_its_rows_may_differ_in_black() -> None:
     assert analyse(replace(raw, counts=(raw.counts + np.where(high, 40, 0)).astype(np.uint16))).verdict == "unknown"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(1, 70), st.integers(1, 70), st.integers(1, 16), st.integers(0, 2**32 - 1))
 def test_noise_of_any_size_and_depth_is_never_called_dual_iso(height: int, width: int, bits: int, seed: int) -> None:
     counts = np.random.default_rng(seed).integers(0, 2**bits, (height, width)).astype(np.uint16)

@@ -90,14 +90,14 @@ layouts = st.fixed_dictionaries(
 
 
 @given(size=sizes, layout=layouts)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_network_that_changes_nothing_returns_the_picture(size: tuple[int, int], layout: dict[str, Any]) -> None:
     picture = Picture(size)
     np.testing.assert_array_equal(picture.run(identity, **layout), picture.source)
 
 
 @given(size=sizes, layout=layouts)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_with_a_border_as_wide_as_the_field_tiles_equal_the_whole_picture(
     size: tuple[int, int], layout: dict[str, Any]
 ) -> None:
@@ -116,7 +116,7 @@ def test_the_size_of_tiles_does_not_change_the_result() -> None:
 
 
 @given(size=sizes, layout=layouts)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_tile_begins_at_the_phase_of_the_origin(size: tuple[int, int], layout: dict[str, Any]) -> None:
     """A network that answers the phase of each of its own rows and columns."""
     period, origin = layout["period"], layout["origin"]
@@ -132,7 +132,7 @@ def test_every_tile_begins_at_the_phase_of_the_origin(size: tuple[int, int], lay
 
 
 @given(size=sizes, layout=layouts)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_what_is_read_goes_on_in_phase_and_in_tiles_of_one_size(size: tuple[int, int], layout: dict[str, Any]) -> None:
     picture, shapes = Picture(size), set()
     period, multiple, origin = layout["period"], layout["multiple"], layout["origin"]

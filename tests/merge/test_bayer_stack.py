@@ -79,7 +79,7 @@ def gradient(low: float, high: float, shape: tuple[int, int] = SHAPE) -> FloatAr
     height=st.integers(4, 33),
     width=st.integers(4, 33),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_without_noise_the_light_comes_back(low: float, stops: list[float], cfa: str, height: int, width: int) -> None:
     gains = [1.0, *(2.0**ev for ev in stops)]
     light = gradient(low, 0.8 / min(gains), (height, width))
@@ -112,7 +112,7 @@ def test_every_frame_of_a_burst_counts_the_same() -> None:
 
 
 @given(seed=st.integers(0, 999))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_what_shows_something_else_leaves_no_trace(seed: int) -> None:
     rng, light = np.random.default_rng(seed), gradient(0.01, 3.0)
     ghost = light.copy()

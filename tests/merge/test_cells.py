@@ -24,7 +24,7 @@ def test_every_position_has_its_colour(cfa: str) -> None:
 
 
 @given(height=SIDES, width=SIDES, cfa=st.sampled_from(BAYER_PATTERNS), data=st.data())
-@run(max_examples=40, deadline=None)
+@run(max_examples=40)
 def test_a_mosaic_of_even_cells_gives_their_colours(height: int, width: int, cfa: str, data: st.DataObject) -> None:
     cells = data.draw(arrays.arrays(np.float32, ((height + 1) // 2, (width + 1) // 2, 3), elements=LIGHT))
     whole = cells.repeat(2, axis=0).repeat(2, axis=1)[:height, :width]
@@ -35,7 +35,7 @@ def test_a_mosaic_of_even_cells_gives_their_colours(height: int, width: int, cfa
 
 
 @given(cfa=st.sampled_from(BAYER_PATTERNS), data=arrays.arrays(np.float32, (6, 8), elements=LIGHT))
-@run(max_examples=40, deadline=None)
+@run(max_examples=40)
 def test_cells_are_means_by_colour_and_the_largest_sample(cfa: str, data: FloatArray) -> None:
     light, peak = bayer_cells(data, cfa)
     tiles = data.reshape(3, 2, 4, 2).swapaxes(1, 2).reshape(3, 4, 4)
@@ -46,7 +46,7 @@ def test_cells_are_means_by_colour_and_the_largest_sample(cfa: str, data: FloatA
 
 
 @given(height=SIDES, width=SIDES, data=st.data())
-@run(max_examples=40, deadline=None)
+@run(max_examples=40)
 def test_pictures_give_the_same_whatever_their_size(height: int, width: int, data: st.DataObject) -> None:
     picture = data.draw(arrays.arrays(np.float32, (height, width, 3), elements=LIGHT))
     light, peak = picture_cells(picture)
@@ -57,7 +57,7 @@ def test_pictures_give_the_same_whatever_their_size(height: int, width: int, dat
 
 
 @given(peaks=arrays.arrays(np.float32, (5, 7), elements=st.floats(0, 1.25, width=32)))
-@run(max_examples=60, deadline=None)
+@run(max_examples=60)
 def test_trust_is_of_the_brightest_around(peaks: FloatArray) -> None:
     trust = unsaturated(peaks)
     assert trust.dtype == np.float32

@@ -44,7 +44,7 @@ def kept(merged: Cells, frame: Cells, *, level: str = "medium", gain: float = 1.
     stops=st.integers(-3, 3),
     noise=st.sampled_from([0.3, 1.0, 4.0]),
 )
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=40)
 def test_noise_alone_is_no_ghost(seed: int, level: str, stops: int, noise: float) -> None:
     rng, gain = np.random.default_rng(seed), 2.0**stops
     light = scene(seed)
@@ -54,14 +54,14 @@ def test_noise_alone_is_no_ghost(seed: int, level: str, stops: int, noise: float
 
 
 @given(seed=st.integers(0, 10_000), error=st.floats(-0.03, 0.03))
-@settings(max_examples=15, deadline=None, derandomize=True)
+@settings(max_examples=15)
 def test_a_gain_that_is_off_a_little_is_no_ghost(seed: int, error: float) -> None:
     rng, light = np.random.default_rng(seed), scene(seed)
     assert (kept(seen(light, rng), seen(light * np.float32(1 + error), rng)) == 1).all()
 
 
 @given(seed=st.integers(0, 10_000), right=st.floats(-0.2, 0.2), down=st.floats(-0.2, 0.2))
-@settings(max_examples=15, deadline=None, derandomize=True)
+@settings(max_examples=15)
 def test_what_the_least_error_of_the_position_does_at_edges_is_no_ghost(seed: int, right: float, down: float) -> None:
     rng, light = np.random.default_rng(seed), scene(seed)
     by = np.array([[1, 0, right], [0, 1, down]])
@@ -75,7 +75,7 @@ def test_what_the_least_error_of_the_position_does_at_edges_is_no_ghost(seed: in
     factor=st.sampled_from([0.25, 0.5, 2.0, 3.0]),
     stops=st.integers(-2, 1),
 )
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=40)
 def test_nothing_is_left_of_what_moved_and_the_rest_stays(seed: int, level: str, factor: float, stops: int) -> None:
     rng, gain = np.random.default_rng(seed), 2.0**stops
     light = scene(seed)

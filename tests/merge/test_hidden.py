@@ -54,7 +54,7 @@ def test_hidden_is_what_clips_where_another_frame_would_reach_farther() -> None:
 
 
 @given(level=st.floats(1.2, 30))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_bright_surroundings_are_spread_inwards(level: float) -> None:
     light = lamp(level)
     spread = spread_highlights(merged(light), hole(), clip=1.0, neutral=NEUTRAL)
@@ -79,7 +79,7 @@ def test_without_bright_surroundings_it_is_white_at_the_clip() -> None:
     seed=st.integers(0, 999),
     share=st.sampled_from([0.0, 0.1, 0.9, 1.0]),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_any_hole_in_any_picture_gets_light(height: int, width: int, seed: int, share: float) -> None:
     rng = np.random.default_rng(seed)
     light = rng.exponential(1.0, (height, width, 3)).astype(np.float32)
@@ -92,7 +92,7 @@ def test_any_hole_in_any_picture_gets_light(height: int, width: int, seed: int, 
 
 
 @given(seed=st.integers(0, 999), cfa=st.sampled_from(BAYER_PATTERNS), level=st.floats(0.5, 8))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_measured_samples_stay_and_nothing_becomes_darker(seed: int, cfa: str, level: float) -> None:
     rng = np.random.default_rng(seed)
     shape = (2 * SHAPE[0], 2 * SHAPE[1] + 1)  # with a column that belongs to no cell

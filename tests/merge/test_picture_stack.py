@@ -26,9 +26,7 @@ def codes_of(light: FloatArray, gain: float, curve: CameraCurve = SRGB, *, round
     return np.asarray(np.rint(codes) if rounded else codes, dtype=np.float32)
 
 
-def merged(
-    light: FloatArray, gains: list[float], curve: CameraCurve = SRGB
-) -> tuple[FloatArray, PictureStack]:
+def merged(light: FloatArray, gains: list[float], curve: CameraCurve = SRGB) -> tuple[FloatArray, PictureStack]:
     stack = PictureStack(light.shape[:2])
     for gain in gains:
         codes = codes_of(light, gain, curve)
@@ -48,7 +46,7 @@ def gradient(low: float, high: float, shape: tuple[int, int] = SHAPE) -> FloatAr
     height=st.integers(1, 10).map(lambda cells: 2 * cells),
     width=st.integers(4, 32).map(lambda cells: 2 * cells),
 )
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_the_light_comes_back(stops: list[float], curve: CameraCurve, height: int, width: int) -> None:
     gains = [1.0, *(2.0**ev for ev in stops)]
     light = gradient(0.05, 0.7 / min(gains), (height, width))
@@ -72,7 +70,7 @@ def test_more_exposures_tell_more() -> None:
 
 
 @given(seed=st.integers(0, 999), keep_shape=st.sampled_from(["half", "none"]))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_what_shows_something_else_leaves_no_trace(seed: int, keep_shape: str) -> None:
     rng, light = np.random.default_rng(seed), gradient(0.02, 3.0)
     ghost = light.copy()

@@ -70,7 +70,7 @@ def light_of(path: Path, how: SingleSettings = CLASSICAL) -> np.ndarray:
 # --- light ---------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     arrays(np.uint8, st.tuples(st.integers(1, 24), st.integers(1, 24), st.just(3))),
     st.sampled_from(["srgb-linear", "display-p3", "rec2020"]),

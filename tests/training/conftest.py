@@ -50,6 +50,15 @@ def pictures() -> list[Picture]:
     return small_pictures()
 
 
+@pytest.fixture(autouse=True)
+def same_random_numbers() -> None:
+    """Begin every test at the same place among torch's random numbers, whichever tests run before it."""
+    if find_spec("torch"):
+        import torch
+
+        torch.manual_seed(0)
+
+
 @pytest.fixture
 def one_thread() -> Iterator[None]:
     """Let torch work on one thread, so that sums always have the same order."""
