@@ -202,7 +202,7 @@ def _add(
         for j in range(codes.shape[1]):
             x = min(j >> 1, trust.shape[1] - 1)
             for c in range(3):
-                trusted = max(trust[y, x], _OWN_SHARE * _under_clip(codes[i, j, c]))
+                trusted = max(trust[y, x], _OWN_SHARE * _under_clip(max(codes[i, j, c], around[i, j, c])))
                 log_light = _at(logs, codes[i, j, c], c) - log_gain
                 # What shows something else fades out beside what is known; alone it would be a ghost. So would be what
                 # is darker than other frames say it is at least.
