@@ -349,10 +349,7 @@ class _Job:
         """Return the gain to merge with, the one that the pixels say, and the relative error of the former."""
         survey, stated = self.exposures.surveys[index], self.stated[index]
         prior = 2.0 ** float(self.evs[index])
-        noise = math.sqrt(float(np.percentile(_luma_variance(merged), 5)) + (survey.noise / prior) ** 2)
-        ratio = measure_ratio(
-            merged.luma, cells.luma, noise=noise, top=min(1 / prior, 1.0), weight=np.minimum(merged.trust, cells.trust)
-        )
+        ratio = _measured_ratio(merged, cells, prior, survey.noise)
         if ratio is None:
             if stated is None:
                 raise UnsuitableInputError(
@@ -414,6 +411,26 @@ def kept(
         reached=reached,
     )
     return keep if reached is None else keep * reached
+
+
+def _measured_ratio(merged: Cells, cells: Cells, prior: float, noise: float) -> tuple[float, float] | None:
+    """Return the gain that luma says; where too little of that is well exposed, what the best of the colours says."""
+    spread = math.sqrt(float(np.percentile(_luma_variance(merged), 5)) + (noise / prior) ** 2)
+    top, trust = min(1 / prior, 1.0), np.minimum(merged.trust, cells.trust)
+    ratio = measure_ratio(merged.luma, cells.luma, noise=spread, top=top, weight=trust)
+    if ratio is not None:
+        return ratio
+    ratios = [
+        measure_ratio(
+            merged.light[..., c],
+            cells.light[..., c],
+            noise=2 * spread,  # luma is a mean of four samples
+            top=top,
+            weight=(merged.variance[..., c] > 0).astype(np.float32),
+        )
+        for c in range(3)
+    ]
+    return min((ratio for ratio in ratios if ratio is not None), key=lambda ratio: ratio[1], default=None)
 
 
 def _scaled(cells: Cells, factor: float) -> Cells:
