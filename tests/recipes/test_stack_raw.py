@@ -190,6 +190,17 @@ def test_frames_that_state_no_exposure_are_measured(missing: tuple[int, ...]) ->
     assert result.warnings == ()
 
 
+def test_colours_that_do_not_clip_tell_the_exposure_where_green_does() -> None:
+    scene = np.broadcast_to(np.array([0.25, 1.0, 0.25], np.float32), textured(1).shape)
+    scene = (scene * np.random.default_rng(1).uniform(0.9, 1.1, (*scene.shape[:2], 1))).astype(np.float32)
+    bracket = raw_of(BracketSettings(stops=(0.0, 1.2), clipped=0.01, error_stops=0.2), scene=scene)
+    result = merged_raw(bracket)
+    longer = bracket.frames[1]
+    assert np.mean(linear_samples(longer)[0::2, 1::2] >= 0.98) > 0.95  # green
+    np.testing.assert_allclose(result.bracket.gains, bracket.gains, rtol=0.005)
+    assert not any("cannot be measured" in text for text in result.warnings)
+
+
 def test_without_overlap_stated_exposures_are_believed() -> None:
     bracket = raw_of(BracketSettings(stops=(-12.0, 0.0)))
     result = merged_raw(bracket)
