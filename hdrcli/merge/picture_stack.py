@@ -27,7 +27,8 @@ _FIRST, _FULL = np.float32(243), np.float32(252)
 # sees all of it well, more than one in which it is nearly black.
 _OWN_SHARE = np.float32(0.3)
 _CONTRADICTION = np.float32(0.7)  # share of what the light is at least: response and JPEG make it less, too
-_RINGING = np.float32(0.5)  # likewise, of what was merged already
+_RINGING = np.float32(0.5)  # likewise, of what was merged already and is not sure
+_SURE = np.float32(0.5)
 
 _MODEL_ERROR = 0.02  # of the logarithm: no code is known better
 _DARKEST_CODE = 0.5
@@ -84,6 +85,8 @@ class PictureStack:
         self._sum = np.zeros((*shape, 3), np.float32)
         self._weight = np.zeros((*shape, 3), np.float32)
         self._least = np.zeros((*shape, 3), np.float32)
+        # Where something was merged that lies among unclipped samples.
+        self._sure = np.zeros(shape, np.bool_)
         # Up to which light the shortest exposure reaches that was merged in a cell.
         self._ceiling = np.zeros((shape[0] // 2, shape[1] // 2), np.float32)
 
@@ -119,7 +122,8 @@ class PictureStack:
         def work(first: int, last: int) -> None:
             _add(
                 codes, around, tables.logs, tables.weights, trust, keep, np.float32(np.log(gain)),
-                np.float32(gain_error * gain_error), first, last, self._sum, self._weight, self._least, shares,
+                np.float32(gain_error * gain_error), first, last, self._sum, self._weight, self._least,
+                self._sure, shares,
             )  # fmt: skip
 
         run_in_bands(work, len(codes))
@@ -149,7 +153,9 @@ class PictureStack:
             Level at which the shortest picture clips.
         """
         light = np.empty_like(self._sum)
-        run_in_bands(lambda first, last: _light(self._sum, self._weight, self._least, first, last, light), len(light))
+        run_in_bands(
+            lambda first, last: _light(self._sum, self._weight, self._least, self._sure, first, last, light), len(light)
+        )
         cells = self.cells()
         hidden = hidden_cells(cells, ceiling=self._ceiling, brightest=brightest)
         if hidden.any():
@@ -195,12 +201,14 @@ def _add(
     total: FloatArray,
     weight: FloatArray,
     least: FloatArray,
+    sure: MaskArray,
     shares: NDArray[np.float64],
 ) -> None:
     for i in range(first, last):
         y = min(i >> 1, trust.shape[0] - 1)
         for j in range(codes.shape[1]):
             x = min(j >> 1, trust.shape[1] - 1)
+            sure[i, j] = sure[i, j] or trust[y, x] * keep[y, x] > _SURE
             for c in range(3):
                 trusted = max(trust[y, x], _OWN_SHARE * _under_clip(max(codes[i, j, c], around[i, j, c])))
                 log_light = _at(logs, codes[i, j, c], c) - log_gain
@@ -223,7 +231,15 @@ def _add(
 
 
 @kernel
-def _light(total: FloatArray, weight: FloatArray, least: FloatArray, first: int, last: int, light: FloatArray) -> None:
+def _light(
+    total: FloatArray,
+    weight: FloatArray,
+    least: FloatArray,
+    sure: MaskArray,
+    first: int,
+    last: int,
+    light: FloatArray,
+) -> None:
     for i in range(first, last):
         for j in range(total.shape[1]):
             for c in range(3):
@@ -231,7 +247,7 @@ def _light(total: FloatArray, weight: FloatArray, least: FloatArray, first: int,
                 if weight[i, j, c] > 0:
                     value = np.exp(total[i, j, c] / weight[i, j, c])
                     # Ringing of JPEG leaves some clipped pixels under the clip; other frames say how bright they are.
-                    light[i, j, c] = value if value >= _RINGING * least[i, j, c] else least[i, j, c]
+                    light[i, j, c] = value if sure[i, j] or value >= _RINGING * least[i, j, c] else least[i, j, c]
 
 
 @kernel
